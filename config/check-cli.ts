@@ -1,0 +1,20 @@
+import { ConfigError, configArgument, demoConfigPath, EXIT_CONFIG, loadConfig } from './index.js';
+
+// `npm run check-config -- [--config] [file]`: every problem, one a line, or one line that says all is well.
+const words = process.argv.slice(2);
+const stranger = words.find((word) => word.startsWith('-') && !/^--config(=|$)/.test(word));
+if (stranger !== undefined || words.length > 2) {
+  console.error(`${stranger ?? 'So many words'}: not understood. Write: npm run check-config -- --config <file>`);
+  process.exit(64);
+}
+try {
+  const path = configArgument(words) ?? words[0];
+  const config = loadConfig({ path });
+  const file = path ?? (process.env['GATEWAY_CONFIG'] || demoConfigPath);
+  const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+  console.log(`${file} is a valid configuration: ${count(config.trunks.length, 'trunk')}, ${count(config.services.length, 'service')}, ${count(config.agents.length, 'agent')}${config.demo ? '; demo' : ''}.`);
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  console.error(error.message);
+  process.exitCode = EXIT_CONFIG;
+}

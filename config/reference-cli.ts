@@ -1,0 +1,3 @@
+import { configurationReference } from './reference.js';
+
+process.stdout.write(configurationReference());

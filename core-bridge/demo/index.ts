@@ -1,0 +1,1 @@
+export { demoPages, DemoRefusedError, type DemoPagesOptions } from './demo-pages.js';

@@ -1,0 +1,42 @@
+/** What became of a session's authentication: nothing yet, or a result. A success carries its sealed content. */
+export type StoredResult = { readonly status: 'success'; readonly sealed: Buffer } | { readonly status: 'failed' };
+
+/** A session as it is stored: no code, no token and no attribute in the clear. Times are in ms since 1970. */
+export interface StoredSession {
+  readonly sessionId: string;
+  readonly purpose: string;
+  readonly expectsResult: boolean;
+  readonly codeHash: string;
+  readonly tokenHash: string;
+  readonly sealKey: Buffer;
+  /** Until then the code can be claimed; after it an unclaimed session does not exist any more. */
+  readonly expiresAtMs: number;
+  readonly result?: StoredResult;
+}
+
+/**
+ * Where sessions live. Every operation is atomic, also against other nodes, and treats a session past its time as
+ * absent whether or not its memory was freed already.
+ */
+export interface SessionStore {
+  /** `taken`: another live session has this code. */
+  insert(session: StoredSession): Promise<'inserted' | 'taken' | 'full'>;
+  /** The live session a result token belongs to. */
+  byToken(tokenHash: string): Promise<StoredSession | undefined>;
+  /** Stores a first result. */
+  setResult(sessionId: string, result: StoredResult): Promise<'accepted' | 'duplicate' | 'unknown'>;
+  /** Gives the session to a call, unless another has it; a call that already has it gets it again. */
+  claim(codeHash: string, callId: string): Promise<StoredSession | undefined>;
+  /** The session, if this call holds it. */
+  held(sessionId: string, callId: string): Promise<StoredSession | undefined>;
+  /** Ends the hold; until `graceEndsAtMs` the code can claim again, then the session is gone. */
+  release(sessionId: string, callId: string, graceEndsAtMs: number): Promise<void>;
+  /** Overwrites the key and removes the session, if this call holds it or was the last to. */
+  remove(sessionId: string, callId: string): Promise<boolean>;
+  /** Tells of every accepted result, on whichever node it arrived. Returns the unsubscriber. */
+  onResult(listener: (sessionId: string) => void): () => void;
+  /** Tells of every session that ends, by removal or expiry. Returns the unsubscriber. */
+  onGone(listener: (sessionId: string) => void): () => void;
+  count(): Promise<{ live: number; claimed: number }>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,264 @@
+/** The gateway put together: everything that runs, made from a configuration, and its end. */
+import { EventEmitter } from 'node:events';
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fastify, { LogController, type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { Secret, verifyPassword, type Config, type MediaServerAddress, type SipServerAddress } from '../config/index.js';
+import { createCoreServer, createVault, type SessionVault } from '../core-bridge/index.js';
+import { Reception } from './call/reception.js';
+import { Desk } from './desk/desk.js';
+import { EngineError, Engines, type EngineAddresses } from './engines/spawn.js';
+import { bounded } from './media/bounded.js';
+import { opsRoutes, type HealthReport } from './ops/listener.js';
+import { Metrics } from './ops/metrics.js';
+import { createScreens, type AgentScreens } from './screen/screens.js';
+import { SipNode } from './sip/node.js';
+import { Trunks } from './sip/trunks.js';
+
+/** A part of the gateway could not start; the message names the setting to change. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+const listenerNames = ['public', 'core', 'agents', 'ops'] as const;
+type ListenerName = (typeof listenerNames)[number];
+
+/** Largest HTTP request body of any listener, in bytes; single routes ask for less. */
+const maxBodyBytes = 262_144;
+const readyWithinMs = 15_000;
+const stopStepMs = 5_000;
+
+export class Gateway extends EventEmitter<{ changed: [] }> {
+  /** Base URL of each listener, as bound. */
+  readonly urls = {} as Record<ListenerName, string>;
+  /** Where phones and trunks call, when the embedded engines are used. */
+  sipAddress: { host: string; port: number } | undefined;
+  readonly vault: SessionVault;
+  readonly metrics: Metrics;
+  engines: Engines | undefined;
+  private readonly desk: Desk;
+  private readonly screens: AgentScreens;
+  private readonly reception: Reception;
+  private readonly nodes: SipNode[] = [];
+  private readonly servers: FastifyInstance[] = [];
+  private stopped: Promise<void> | undefined;
+  private draining = false;
+
+  private constructor(private readonly config: Config, private readonly log: Logger) {
+    super();
+    this.vault = createVault(config);
+    this.desk = new Desk(config.agents);
+    this.screens = createScreens({
+      agents: config.agents.map((agent) => ({
+        name: agent.name,
+        displayName: agent.displayName,
+        checkPassword: (password) => verifyPassword(password, agent.passwordHash.reveal()),
+      })),
+      log: log.child({ room: 'screen' }),
+      ...(config.listeners.agents.url === undefined ? {} : { origins: [new URL(config.listeners.agents.url).origin] }),
+    });
+    this.metrics = new Metrics({
+      waiting: () => this.desk.waiting,
+      agentsReady: () => this.desk.staffed,
+      endpoints: () => this.nodes.reduce((sum, node) => sum + node.pool.endpointCount, 0),
+    });
+    const trunks = new Trunks(config.trunks);
+    this.trunks = trunks;
+    this.reception = new Reception(
+      {
+        config,
+        vault: this.vault,
+        desk: this.desk,
+        screens: this.screens,
+        metrics: this.metrics,
+        promptsPath: config.media.promptsPath ?? ownPromptsPath,
+        trunkOfPhone: (uri) => trunks.of(/^sips?:(?:[^@]*@)?([^:;?>]+)/i.exec(uri)?.[1] ?? ''),
+      },
+      trunks,
+      log,
+    );
+  }
+
+  private readonly trunks: Trunks;
+
+  /**
+   * Starts everything and waits until calls can be taken.
+   * @throws StartError naming what cannot be bound or reached, and the setting; nothing is left running then
+   */
+  static async start(config: Config, log: Logger): Promise<Gateway> {
+    const gateway = new Gateway(config, log);
+    // The child needs about as long as the listeners do: side by side.
+    const engines = config.sip.servers.length === 0 || config.media.servers.length === 0 ? gateway.startEngines() : undefined;
+    engines?.catch(() => undefined);
+    try {
+      await gateway.startListeners();
+      await gateway.startNodes(await engines);
+      return gateway;
+    } catch (error) {
+      // A child that is still starting must be known before it can be stopped.
+      await engines?.catch(() => undefined);
+      await gateway.stop(0);
+      throw error;
+    }
+  }
+
+  /** Calls that exist now. */
+  get calls(): number {
+    return this.reception.size;
+  }
+
+  health(): HealthReport {
+    const sip = this.nodes.some((node) => node.connected);
+    const media = this.nodes.some((node) => node.ready);
+    const status = this.draining ? 'draining' : this.nodes.length === 0 ? 'starting' : media ? 'ready' : 'degraded';
+    return { status, sip, media, calls: this.reception.size };
+  }
+
+  /**
+   * Ends everything; idempotent. Conversations may finish within `graceMs`.
+   * @param graceMs 0 ends them at once
+   */
+  stop(graceMs: number): Promise<void> {
+    this.stopped ??= this.takeDown(graceMs);
+    return this.stopped;
+  }
+
+  /** Cuts short a stop that waits for conversations. */
+  endNow(): void {
+    void this.reception.drain(0);
+  }
+
+  private async takeDown(graceMs: number): Promise<void> {
+    this.draining = true;
+    const step = async (what: string, ending: Promise<unknown>) => {
+      await bounded(ending, stopStepMs, what).catch((error: unknown) => this.log.error({ err: error, step: what }, 'a part did not end in time'));
+    };
+    // Bounded from within: each call's own take-down is.
+    await bounded(this.reception.drain(graceMs), graceMs + 3 * stopStepMs, 'calls').catch((error: unknown) => this.log.error({ err: error }, 'calls did not end in time'));
+    this.desk.close();
+    this.screens.close();
+    await step('listeners', Promise.all(this.servers.map((listener) => listener.close())));
+    for (const node of this.nodes) node.close();
+    if (this.engines) await step('engines', this.engines.stop());
+    await step('vault', this.vault.close());
+  }
+
+  private async startListeners(): Promise<void> {
+    const make = (name: ListenerName) => {
+      const app = fastify({ loggerInstance: this.log.child({ listener: name }), bodyLimit: maxBodyBytes, logController: new LogController({ disableRequestLogging: true }), forceCloseConnections: true }) as unknown as FastifyInstance;
+      // The usual answer repeats the address, and an address may hold what somebody typed.
+      app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not_found', message: 'There is nothing at this address.' }));
+      return app;
+    };
+    const { config, vault, log } = this;
+    const apps = { public: make('public'), core: createCoreServer({ config, vault, log: log.child({ room: 'core' }) }), agents: make('agents'), ops: make('ops') };
+    this.servers.push(...Object.values(apps));
+    await apps.agents.register(this.screens.plugin);
+    opsRoutes(apps.ops, () => this.health(), this.metrics);
+    if (config.demo) {
+      // Not loaded at all outside the demo.
+      const { demoPages } = await import('../core-bridge/demo/index.js');
+      await apps.public.register(demoPages({ config, log: log.child({ room: 'demo' }), coreUrl: () => this.urls.core, sipAddress: () => this.sipAddress }));
+    }
+    for (const name of listenerNames) {
+      const { host, port, url } = config.listeners[name];
+      try {
+        const bound = await apps[name].listen({ host, port });
+        this.urls[name] = url ?? bound;
+      } catch (error) {
+        throw new StartError(bindProblem(error, `listeners.${name}`, host, port));
+      }
+    }
+  }
+
+  private async startNodes(engines: { addresses: EngineAddresses; secret: Secret } | undefined): Promise<void> {
+    const { config } = this;
+    let sipServers: readonly SipServerAddress[] = config.sip.servers;
+    let mediaServers: readonly MediaServerAddress[] = config.media.servers;
+    if (engines) {
+      const { addresses, secret } = engines;
+      if (sipServers.length === 0) {
+        sipServers = [{ host: addresses.admin.host, port: addresses.admin.port, secret }];
+        this.sipAddress = addresses.sip;
+      }
+      if (mediaServers.length === 0) mediaServers = [embeddedMedia(addresses, secret)];
+      // Links to a media server that was restarted reconnect by themselves: it comes back on the same ports.
+    }
+    const pool = { commandTimeoutMs: config.media.commandTimeoutMs, maxPendingEndpoints: config.media.maxPendingEndpoints };
+    for (const server of sipServers) {
+      const node = new SipNode(server, mediaServers, pool, (address) => this.trunks.of(address) !== undefined, this.log);
+      node.on('invite', (req, res) => this.reception.receive(req, res, node));
+      node.on('lost', () => this.reception.sipLost(node));
+      node.on('changed', () => this.emit('changed'));
+      this.nodes.push(node);
+    }
+    await this.untilReady();
+  }
+
+  /** Real servers may come up later than we do; with the embedded engines not being ready soon is a fault. */
+  private async untilReady(): Promise<void> {
+    const ready = () => this.nodes.some((node) => node.ready);
+    if (ready()) return;
+    let stopWaiting = (): void => undefined;
+    const waited = new Promise<boolean>((resolve) => {
+      const look = () => {
+        if (ready()) resolve(true);
+      };
+      this.on('changed', look);
+      const timer = setTimeout(() => resolve(false), readyWithinMs);
+      stopWaiting = () => {
+        clearTimeout(timer);
+        this.off('changed', look);
+      };
+    });
+    const inTime = await waited;
+    stopWaiting();
+    if (inTime) return;
+    if (this.engines) throw new StartError('The embedded engines started but do not answer; see the log above.');
+    this.log.error('no SIP server with a media server in reach yet; calls are taken as soon as there is one');
+  }
+
+  private async startEngines(): Promise<{ addresses: EngineAddresses; secret: Secret }> {
+    const { sip, media } = this.config;
+    const secret = new Secret(randomBytes(24).toString('hex'));
+    try {
+      const { engines, addresses } = await Engines.start(
+        {
+          sip: { listen: sip.listen, admin: { host: '127.0.0.1', port: 0 }, secret: secret.reveal() },
+          media: { host: media.host, sipPort: 0, eslHost: '127.0.0.1', eslPort: 0, secret: secret.reveal(), rtpPorts: media.rtpPorts, profile: 'drachtio_mrf', soundsPath: ownPromptsPath },
+        },
+        this.log.child({ room: 'engines' }),
+      );
+      this.engines = engines;
+      return { addresses, secret };
+    } catch (error) {
+      if (error instanceof EngineError && error.code === 'EADDRNOTAVAIL' && media.host !== sip.listen.host && error.message.includes(media.host)) {
+        throw new StartError(`media.host: ${media.host} is not an address of this machine. Set media.host to one that is, or to 127.0.0.1.`);
+      }
+      if (error instanceof EngineError && (error.code === 'EADDRINUSE' || error.code === 'EACCES' || error.code === 'EADDRNOTAVAIL')) {
+        throw new StartError(bindProblem(error, 'sip.listen', sip.listen.host, sip.listen.port));
+      }
+      throw new StartError(`The embedded engines cannot start: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}
+
+/** Where this build's prompts lie; media servers elsewhere see them under `media.promptsPath`. */
+export const ownPromptsPath = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../ivr/prompts');
+
+function embeddedMedia(addresses: EngineAddresses, secret: Secret): MediaServerAddress {
+  return { ...addresses.media, secret, profile: 'drachtio_mrf', listenAddress: '127.0.0.1' };
+}
+
+function bindProblem(error: unknown, setting: string, host: string, port: number): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const where = `${host}:${port}`;
+  switch (code) {
+    case 'EADDRINUSE': return `${setting}: ${where} is taken by another program. Stop that program, or set ${setting}.port to another port (0 takes any free one).`;
+    case 'EACCES': return `${setting}: this user may not listen on ${where}. Use a port above 1023.`;
+    case 'EADDRNOTAVAIL': return `${setting}: ${host} is not an address of this machine. Set ${setting}.host to one that is, or to 127.0.0.1.`;
+    default: return `${setting}: cannot listen on ${where}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * The two ways to let caller and agent talk (docs/architecture.md). Both are prepared while the agent's phone rings and
+ * joined only when the call machine says so: before that the agent's phone hears nothing of the caller.
+ */
+import type Srf from 'drachtio-srf';
+import type { Logger } from 'pino';
+import type { MediaEndpoint } from '../media/endpoint.js';
+import type { MediaPool } from '../media/pool.js';
+import { bounded, MediaError } from '../media/bounded.js';
+import { audioOnly, keepsNumbersOf, leadingNowhere, leadsToTheSame, offerAfter, openOffer, placeholderPeer } from '../sip/sdp.js';
+import { modifyDialog, OfferRefused, peerDescription } from '../sip/reinvite.js';
+
+/** Longest time two phones may take to agree on each other, in ms: while they do, nobody hears anything. */
+const releaseMs = 6_000;
+
+/** The caller's side of a call as a bridge needs it. */
+export interface CallerSide {
+  readonly dialog: Srf.Dialog;
+  readonly endpoint: MediaEndpoint;
+}
+
+export interface Bridge {
+  readonly mode: 'anchored' | 'released';
+  /** True once media flows between the phones themselves: then the end of an endpoint means nothing to the call. */
+  readonly mediaIsFree: boolean;
+  /** What the agent's phone is offered when it rings. */
+  readonly offer: string;
+  /** The agent's phone answered: get ready, but connect nothing. */
+  prepare(agent: Srf.Dialog): Promise<void>;
+  /** Connects the two. After a rejection nothing is connected. */
+  join(): Promise<void>;
+  answerFromCaller(offer: string): Promise<string>;
+  answerFromAgent(offer: string): Promise<string>;
+  /** Frees what the bridge made for the agent's side. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * A phone that answers with payload types of its own (RFC 3264 section 6.1 only advises against it) would send one number
+ * and the media server expect another, since it was told the phone's as if they were an offer. A further offer settles it.
+ */
+export async function settleNumbers(phone: Srf.Dialog, endpoint: MediaEndpoint): Promise<void> {
+  if (keepsNumbersOf(endpoint.localSdp, phone.local.sdp)) return;
+  const answer = await modifyDialog(phone, offerAfter(phone.local.sdp, audioOnly(endpoint.localSdp)));
+  await endpoint.modify(audioOnly(answer));
+}
+
+/** Both legs have an endpoint; the media server mixes nothing but passes one on to the other. */
+export class AnchoredBridge implements Bridge {
+  readonly mode = 'anchored';
+  readonly mediaIsFree = false;
+  readonly offer: string;
+  private preparing: Promise<void> | undefined;
+
+  private constructor(private readonly caller: CallerSide, private readonly agentEndpoint: MediaEndpoint) {
+    this.offer = openOffer(agentEndpoint.localSdp);
+  }
+
+  /** @throws MediaError when no endpoint can be made */
+  static async make(caller: CallerSide, pool: MediaPool): Promise<AnchoredBridge> {
+    const address = pool.mediaAddress;
+    if (address === undefined) throw new MediaError('no_media_server', 'no media server is connected');
+    return new AnchoredBridge(caller, await pool.createEndpoint(placeholderPeer(address)));
+  }
+
+  /** Aborts when the agent's endpoint is gone. */
+  get gone(): AbortSignal {
+    return this.agentEndpoint.gone;
+  }
+
+  prepare(agent: Srf.Dialog): Promise<void> {
+    this.preparing ??= this.agree(agent);
+    return this.preparing;
+  }
+
+  private async agree(agent: Srf.Dialog): Promise<void> {
+    await this.agentEndpoint.modify(audioOnly(peerDescription(agent)));
+    await settleNumbers(agent, this.agentEndpoint);
+  }
+
+  async join(): Promise<void> {
+    await this.preparing;
+    await this.caller.endpoint.bridge(this.agentEndpoint);
+  }
+
+  async answerFromCaller(offer: string): Promise<string> {
+    await this.caller.endpoint.modify(offer);
+    return this.caller.endpoint.localSdp;
+  }
+
+  async answerFromAgent(offer: string): Promise<string> {
+    await this.agentEndpoint.modify(offer);
+    return this.agentEndpoint.localSdp;
+  }
+
+  close(): Promise<void> {
+    return this.agentEndpoint.destroy();
+  }
+}
+
+/**
+ * The legs send media to each other and the media server is free again. The agent's phone is first offered the
+ * caller's own description with an address that leads nowhere, so that nothing is heard before the screen has
+ * acknowledged. When either phone refuses the second offer the call falls back to an anchored bridge.
+ */
+export class ReleasedBridge implements Bridge {
+  readonly offer: string;
+  private agent: Srf.Dialog | undefined;
+  private fallback: AnchoredBridge | undefined;
+  private released = false;
+  private joining = false;
+  private callerMoved = false;
+  private closed = false;
+
+  constructor(private readonly caller: CallerSide, private readonly pool: MediaPool, private readonly log: Logger) {
+    this.offer = leadingNowhere(audioOnly(peerDescription(caller.dialog) || openOffer(caller.endpoint.localSdp)), caller.endpoint.mediaAddress);
+  }
+
+  get mode(): 'anchored' | 'released' {
+    return this.fallback ? 'anchored' : 'released';
+  }
+
+  get mediaIsFree(): boolean {
+    return this.released;
+  }
+
+  prepare(agent: Srf.Dialog): Promise<void> {
+    this.agent = agent;
+    return Promise.resolve();
+  }
+
+  async join(): Promise<void> {
+    const agent = this.agent!;
+    this.joining = true;
+    try {
+      await bounded(this.release(agent), releaseMs, 'release');
+      this.released = true;
+    } catch (error) {
+      // The call may have ended while a phone was thinking: then there is nothing to fall back for.
+      if (this.closed) throw error;
+      this.log.warn({ problem: error instanceof Error ? error.message : String(error) }, 'media could not be released; the call is anchored instead');
+      await this.anchor(agent);
+      return;
+    } finally {
+      this.joining = false;
+    }
+    // Media flows between the phones from here on; the media server's part is over.
+    await this.caller.endpoint.destroy();
+  }
+
+  private async release(agent: Srf.Dialog): Promise<void> {
+    const { dialog } = this.caller;
+    const expected = audioOnly(peerDescription(dialog));
+    const agentSays = audioOnly(await modifyDialog(agent, offerAfter(agent.local.sdp, expected)));
+    this.callerMoved = true;
+    const callerSays = audioOnly(await modifyDialog(dialog, offerAfter(dialog.local.sdp, agentSays)));
+    // The caller's phone may answer with something else than it said before: another port, fewer codecs, a hold.
+    if (leadsToTheSame(callerSays, expected) && keepsNumbersOf(agentSays, callerSays)) return;
+    await modifyDialog(agent, offerAfter(agent.local.sdp, callerSays));
+  }
+
+  private async anchor(agent: Srf.Dialog): Promise<void> {
+    const fallback = await AnchoredBridge.make(this.caller, this.pool);
+    this.fallback = fallback;
+    if (this.closed) {
+      await fallback.close();
+      throw new MediaError('endpoint_gone', 'the call ended while its media was being brought back');
+    }
+    const answer = await modifyDialog(agent, offerAfter(agent.local.sdp, fallback.offer));
+    await fallback.answerFromAgent(audioOnly(answer));
+    // A caller's phone that had moved already, or may still be about to, is brought back.
+    if (this.callerMoved) {
+      const { dialog, endpoint } = this.caller;
+      const back = modifyDialog(dialog, offerAfter(dialog.local.sdp, openOffer(endpoint.localSdp))).then((sdp) => endpoint.modify(audioOnly(sdp)));
+      await bounded(back, releaseMs, 'bring back').catch(() => undefined);
+    }
+    await fallback.join();
+  }
+
+  async answerFromCaller(offer: string): Promise<string> {
+    if (this.fallback) return this.fallback.answerFromCaller(offer);
+    if (this.joining) throw new OfferRefused(491, 'the media is being moved');
+    if (this.released) return modifyDialog(this.agent!, offerAfter(this.agent!.local.sdp, offer));
+    await this.caller.endpoint.modify(offer);
+    return this.caller.endpoint.localSdp;
+  }
+
+  async answerFromAgent(offer: string): Promise<string> {
+    if (this.fallback) return this.fallback.answerFromAgent(offer);
+    if (this.joining) throw new OfferRefused(491, 'the media is being moved');
+    if (this.released) return modifyDialog(this.caller.dialog, offerAfter(this.caller.dialog.local.sdp, offer));
+    return this.offer;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.fallback?.close();
+  }
+}

@@ -1,0 +1,119 @@
+/** Where calls come in: who may call, which service they reach, how many at once; and the register of live calls. */
+import type Srf from 'drachtio-srf';
+import type { Logger } from 'pino';
+import type { SipNode } from '../sip/node.js';
+import { respond } from '../sip/respond.js';
+import { serviceOf } from '../sip/services.js';
+import { sdpOf } from '../sip/sdp.js';
+import type { Trunks } from '../sip/trunks.js';
+import { Call, type CallContext } from './call.js';
+
+export class Reception {
+  private readonly calls = new Map<string, { call: Call; node: SipNode }>();
+  private draining = false;
+
+  constructor(private readonly context: CallContext, private readonly trunks: Trunks, private readonly log: Logger) {
+    const { desk, screens } = context;
+    desk.on('match', (callId, agent) => {
+      const entry = this.calls.get(callId);
+      if (entry) entry.call.offerTo(agent);
+      else desk.free(agent.name, callId, 'ended');
+    });
+    screens.on('availability', (agent, value) => desk.setAvailable(agent, value === 'available'));
+    screens.on('present', (agent) => {
+      desk.setPresent(agent, true);
+      this.callOf(agent)?.screenReturned(agent);
+    });
+    screens.on('gone', (agent) => desk.setPresent(agent, false));
+    // An answer counts only for the call that the desk says this agent has.
+    screens.on('acknowledged', (agent, callId, revealId) => {
+      if (desk.callOf(agent) === callId) this.calls.get(callId)?.call.acknowledge(revealId);
+    });
+    screens.on('endRequested', (agent, callId) => {
+      if (desk.callOf(agent) === callId) this.calls.get(callId)?.call.endByAgent(agent);
+    });
+  }
+
+  /** Calls that exist now, those being taken down included. */
+  get size(): number {
+    return this.calls.size;
+  }
+
+  /** A new INVITE: it becomes a call, or is refused without ringing anything. */
+  receive(req: Srf.SrfRequest, res: Srf.SrfResponse, node: SipNode): void {
+    const { config, metrics } = this.context;
+    const trunk = this.trunks.of(req.source_address);
+    if (!trunk) {
+      metrics.inviteRefused('stranger');
+      this.log.warn({ from: req.source_address }, 'INVITE from an address that no trunk lists: refused');
+      return respond(res, 403, { headers: { Warning: '399 gateway "This address is not listed as a trunk"' } });
+    }
+    const service = serviceOf(config.services, dialled(req));
+    if (!service) {
+      metrics.inviteRefused('unknownNumber');
+      return respond(res, 404);
+    }
+    if (this.draining || this.calls.size >= config.calls.maxCalls) {
+      metrics.inviteRefused(this.draining ? 'draining' : 'full');
+      return respond(res, 503, { headers: { 'Retry-After': '30' } });
+    }
+    if (!req.has('Contact')) return respond(res, 400, { headers: { Warning: '399 gateway "Contact is missing"' } });
+    const unknown = requiredOf(req).filter((extension) => !extensions.has(extension));
+    if (unknown.length > 0) return respond(res, 420, { headers: { Unsupported: unknown.join(', ') } });
+    if (req.body && sdpOf(req.body) === '') return respond(res, 415, { headers: { Accept: 'application/sdp' } });
+    const call = new Call({ req, res, srf: node.srf, pool: node.pool, trunk, service }, this.context, this.log);
+    this.calls.set(call.id, { call, node });
+    void call.finished.then(() => this.calls.delete(call.id));
+    call.start();
+  }
+
+  /** The connection to a SIP server is gone, and with it our hold on its dialogs. */
+  sipLost(node: SipNode): void {
+    for (const { call, node: its } of this.calls.values()) if (its === node) call.stop('sipLost');
+  }
+
+  /** No new calls from here on. */
+  refuseNew(): void {
+    this.draining = true;
+  }
+
+  /**
+   * Ends calls: at once those that have no agent, the others after `graceMs`.
+   * @returns when no call is left
+   */
+  async drain(graceMs: number): Promise<void> {
+    this.refuseNew();
+    const talking = (entry: { call: Call }) => entry.call.stateName === 'connected' || entry.call.stateName === 'revealing';
+    for (const entry of [...this.calls.values()]) if (!talking(entry)) entry.call.stop('drained');
+    const all = () => Promise.all([...this.calls.values()].map(({ call }) => call.finished));
+    if (graceMs > 0 && this.calls.size > 0) {
+      let timer: NodeJS.Timeout | undefined;
+      await Promise.race([all(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
+      clearTimeout(timer);
+    }
+    for (const { call } of [...this.calls.values()]) call.stop('drained');
+    await all();
+  }
+
+  private callOf(agent: string): Call | undefined {
+    const callId = this.context.desk.callOf(agent);
+    return callId === undefined ? undefined : this.calls.get(callId)?.call;
+  }
+}
+
+/** What an INVITE may require of us (RFC 3261 section 8.2.2.3): the SIP server does reliable responses and session timers. */
+const extensions = new Set(['100rel', 'timer']);
+
+function requiredOf(req: Srf.SrfRequest): string[] {
+  return req.has('Require') ? req.get('Require').split(',').map((option) => option.trim().toLowerCase()).filter(Boolean) : [];
+}
+
+/** User part of the request URI: what was dialled. */
+function dialled(req: Srf.SrfRequest): string {
+  const user = /^sips?:([^@;:?]+)(?:[;:?][^@]*)?@/i.exec(req.uri)?.[1] ?? /^tel:([^;?]+)/i.exec(req.uri)?.[1] ?? '';
+  try {
+    return decodeURIComponent(user);
+  } catch {
+    return user;
+  }
+}

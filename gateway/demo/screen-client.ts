@@ -1,0 +1,108 @@
+/**
+ * An agent's screen without a browser, for the guided run and the tests: logs in as a person would, keeps the socket,
+ * acknowledges what it is shown.
+ */
+import WebSocket from 'ws';
+import type { ServerMessage } from '../screen/messages.js';
+
+export interface Shown {
+  callId: string;
+  name: string | undefined;
+  /** Values shown, by the English label; null when the caller is plainly not identified. */
+  fields: Record<string, string> | null;
+}
+
+export class ScreenClient {
+  /** Everything the server said, with the moment it came (performance.now). */
+  readonly heard: { at: number; message: ServerMessage }[] = [];
+  /** What is on the screen now. */
+  shown: Shown | undefined;
+  /** False: stays mute when attributes come, as a page that hangs would. */
+  acknowledges = true;
+  /** Called with each pop, before it is acknowledged. */
+  onPop: ((shown: Shown) => void) | undefined;
+  private beats: NodeJS.Timeout | undefined;
+
+  private constructor(private readonly socket: WebSocket, readonly agent: string) {
+    socket.on('message', (data: Buffer) => this.hear(JSON.parse(data.toString('utf8')) as ServerMessage));
+    socket.on('close', () => {
+      clearInterval(this.beats);
+      this.shown = undefined;
+    });
+    socket.on('error', () => undefined);
+  }
+
+  /** @param url base of the agents' listener */
+  static async open(url: string, agent: string, password = 'demo'): Promise<ScreenClient> {
+    const login = await fetch(`${url}/login`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', origin: url, accept: 'application/json' },
+      body: new URLSearchParams({ name: agent, password }),
+    });
+    const cookie = login.headers.getSetCookie()[0]?.split(';')[0];
+    if (login.status !== 303 || cookie === undefined) throw new Error(`login as ${agent} was answered ${login.status}`);
+    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/screen/ws`, { headers: { cookie, origin: url } });
+    const client = new ScreenClient(socket, agent);
+    await client.told('hello');
+    return client;
+  }
+
+  /** Waits for the `count`th message of a kind. */
+  async told<T extends ServerMessage['type']>(type: T, { count = 1, timeoutMs = 10_000 } = {}): Promise<Extract<ServerMessage, { type: T }>> {
+    const giveUpAt = performance.now() + timeoutMs;
+    for (;;) {
+      const entry = this.heard.filter(({ message }) => message.type === type)[count - 1];
+      if (entry) return entry.message as Extract<ServerMessage, { type: T }>;
+      if (performance.now() > giveUpAt) {
+        const said = this.heard.map(({ message }) => message.type).filter((kind) => kind !== 'beat').join(', ');
+        throw new Error(`waited ${timeoutMs} ms for the screen of ${this.agent} to be told "${type}"; it was told: ${said}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** When the last message of a kind came. */
+  toldAt(type: ServerMessage['type']): number | undefined {
+    return this.heard.filter(({ message }) => message.type === type).at(-1)?.at;
+  }
+
+  say(message: object): void {
+    this.socket.send(JSON.stringify(message));
+  }
+
+  end(): void {
+    if (this.shown) this.say({ type: 'end', callId: this.shown.callId });
+  }
+
+  close(): void {
+    clearInterval(this.beats);
+    this.socket.terminate();
+  }
+
+  stop(): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+
+  private hear(message: ServerMessage): void {
+    this.heard.push({ at: performance.now(), message });
+    if (this.heard.length > 20_000) this.heard.splice(0, 10_000);
+    switch (message.type) {
+      case 'hello':
+        this.beats = setInterval(() => this.say({ type: 'beat' }), message.beatIntervalMs);
+        return;
+      case 'reveal': {
+        const fields = message.identity && Object.fromEntries(message.identity.fields.map((field) => [field.label.en, field.value]));
+        this.shown = { callId: message.callId, name: fields ? Object.values(fields)[0] : undefined, fields };
+        this.onPop?.(this.shown);
+        if (this.acknowledges) this.say({ type: 'ack', callId: message.callId, revealId: message.revealId });
+        return;
+      }
+      case 'clear':
+        if (this.shown?.callId === message.callId) this.shown = undefined;
+        return;
+      default:
+    }
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * One endpoint on a media server, with fsmrf's traps handled: commands that never settle get a limit and end when the
+ * endpoint is gone, Nagle's delay is off, and destroying always comes to an end.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type Mrf from 'drachtio-fsmrf';
+import type Srf from 'drachtio-srf';
+import type { Logger } from 'pino';
+import { bounded, MediaError } from './bounded.js';
+import { modifyDialog } from '../sip/reinvite.js';
+import { judgeOffer, withPacketTimeOf } from '../sip/sdp.js';
+
+export interface EndpointLimits {
+  commandTimeoutMs: number;
+}
+
+/** Longest playback waited for, in ms: prompts and the music loop are far shorter. */
+const longestPlaybackMs = 120_000;
+
+/**
+ * How long FreeSWITCH is left alone after a hold, in ms: a resume that came right behind it was measured to leave the
+ * phone without media for the rest of the call.
+ */
+const holdSettlesMs = 400;
+
+export class MediaEndpoint {
+  /** Aborts once, when the endpoint is gone for whatever reason. */
+  readonly gone: AbortSignal;
+  private readonly goneController = new AbortController();
+  private destroying: Promise<void> | undefined;
+  private holdSettlesAt = 0;
+
+  /**
+   * @param endpoint a ready fsmrf endpoint, owned from here on
+   * @param linkGone aborts when the connection to the media server ends
+   */
+  constructor(private readonly endpoint: Mrf.Endpoint, linkGone: AbortSignal, private readonly limits: EndpointLimits, private readonly log: Logger) {
+    this.gone = this.goneController.signal;
+    // 42 ms per command otherwise: the event socket client writes line by line and leaves Nagle's algorithm on.
+    endpoint.conn?.socket.setNoDelay(true);
+    const onLinkGone = () => this.markGone('media server lost');
+    linkGone.addEventListener('abort', onLinkGone, { once: true });
+    this.gone.addEventListener('abort', () => linkGone.removeEventListener('abort', onLinkGone), { once: true });
+    endpoint.once('destroy', (event?: { reason?: string }) => this.markGone(event?.reason ?? 'connection ended'));
+    // A BYE of the media server may be all that is heard of an endpoint whose socket closed first.
+    endpoint.dialog?.once('destroy', () => this.markGone('media server hung up'));
+    if (linkGone.aborted) onLinkGone();
+  }
+
+  get uuid(): string {
+    return this.endpoint.uuid;
+  }
+
+  /** The endpoint's own description, to be sent to the peer it talks with. */
+  get localSdp(): string {
+    return this.endpoint.local.sdp;
+  }
+
+  /** Address at which the media server receives this endpoint's media. */
+  get mediaAddress(): string {
+    return /^c=IN IP4 (\S+)/m.exec(this.localSdp)?.[1] ?? '127.0.0.1';
+  }
+
+  /**
+   * Calls back for each key the peer presses (`0`-`9`, `*`, `#`, `A`-`D`).
+   * The listener lives as long as the endpoint.
+   */
+  onKey(listener: (key: string) => void): void {
+    this.endpoint.on('dtmf', (event: Mrf.DtmfEvent) => listener(event.dtmf));
+  }
+
+  /**
+   * Plays one file to its end or until the signal aborts; resolves either way.
+   * @param file absolute path as the media server sees it, or a stream such as `silence_stream://500`
+   * @throws MediaError `file_not_found`, `endpoint_gone`, `timed_out`
+   */
+  async play(file: string, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const playing = bounded(this.endpoint.play(file), longestPlaybackMs, 'play', this.gone).catch((error: unknown) => {
+      if (error instanceof Error && /file not found/i.test(error.message)) throw new MediaError('file_not_found', `the media server does not find the prompt ${file}`, { cause: error });
+      throw error;
+    });
+    let stopped: (() => void) | undefined;
+    const aborted = new Promise<void>((resolve) => (stopped = resolve));
+    const onAbort = () => {
+      // The present file only; a later play is not affected by a break that comes when nothing plays.
+      this.api('uuid_break', this.uuid).catch(() => undefined);
+      stopped!();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await Promise.race([playing, aborted]);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      playing.catch(() => undefined);
+    }
+  }
+
+  /** Lets this endpoint's peer and the other's hear each other. @throws MediaError */
+  async bridge(other: MediaEndpoint): Promise<void> {
+    await bounded(this.endpoint.bridge(other.endpoint), this.limits.commandTimeoutMs, 'bridge', AbortSignal.any([this.gone, other.gone]));
+  }
+
+  /** Ends a bridge; both endpoints go on. @throws MediaError */
+  async unbridge(): Promise<void> {
+    await bounded(this.endpoint.unbridge(), this.limits.commandTimeoutMs, 'unbridge', this.gone);
+  }
+
+  /**
+   * Tells the media server that its peer's description changed (re-INVITE).
+   * The endpoint's own description (`localSdp`) is read anew afterwards.
+   * @param remoteSdp of one audio stream
+   * @throws MediaError `no_common_codec` when the media server cannot speak with that peer
+   */
+  async modify(remoteSdp: string): Promise<void> {
+    const dialog = this.endpoint.dialog;
+    if (this.gone.aborted || !dialog) throw new MediaError('endpoint_gone', 'modify: the endpoint is gone');
+    // Not to be left to the media server: FreeSWITCH was measured to stutter for the rest of a call after it refused one.
+    if (!judgeOffer(remoteSdp).ok) throw new MediaError('no_common_codec', 'the peer’s description has no G.711 over RTP/AVP');
+    const settlesInMs = this.holdSettlesAt - performance.now();
+    if (settlesInMs > 0) await pause(settlesInMs, undefined, { signal: this.gone }).catch(() => undefined);
+    try {
+      const answer = await bounded(modifyDialog(dialog, withPacketTimeOf(this.localSdp, remoteSdp)), this.limits.commandTimeoutMs, 'modify', this.gone);
+      this.endpoint.local.sdp = answer;
+      if (/^(a=(sendonly|inactive)|c=IN IP4 0\.0\.0\.0)\s*$/m.test(remoteSdp)) this.holdSettlesAt = performance.now() + holdSettlesMs;
+    } catch (error) {
+      if (error instanceof Error && 'status' in error && error.status === 488) throw new MediaError('no_common_codec', 'the media server has no codec in common with the peer', { cause: error });
+      throw error;
+    }
+  }
+
+  /** A command of the event socket. @throws MediaError */
+  private async api(command: string, args: string): Promise<{ body: string }> {
+    if (this.gone.aborted || !this.endpoint.connected) throw new MediaError('endpoint_gone', `${command}: the endpoint is gone`);
+    return bounded(this.endpoint.api(command, args), this.limits.commandTimeoutMs, command, this.gone);
+  }
+
+  /** Ends the endpoint. Idempotent, never rejects, and always comes to an end. */
+  destroy(): Promise<void> {
+    this.destroying ??= this.takeDown();
+    return this.destroying;
+  }
+
+  private async takeDown(): Promise<void> {
+    const dialog: Srf.Dialog | null = this.endpoint.dialog;
+    const alreadyGone = this.gone.aborted;
+    this.markGone('destroyed');
+    if (alreadyGone && !this.endpoint.connected) return;
+    try {
+      await bounded(this.endpoint.destroy(), this.limits.commandTimeoutMs, 'destroy');
+    } catch (error) {
+      this.log.warn({ endpoint: this.uuid, err: error }, 'endpoint did not end as asked; ending its SIP dialog');
+      if (dialog) await bounded(Promise.resolve(dialog.destroy()), this.limits.commandTimeoutMs, 'bye').catch(() => undefined);
+    }
+  }
+
+  private markGone(why: string): void {
+    if (this.gone.aborted) return;
+    this.goneController.abort(new MediaError('endpoint_gone', why));
+  }
+}

@@ -1,0 +1,68 @@
+/** What is counted and timed. Labels come from closed lists; nothing of a caller is in any of them. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { endReasons, type EndReason } from '../call/machine.js';
+
+export interface MetricSources {
+  readonly waiting: () => number;
+  readonly agentsReady: () => number;
+  readonly endpoints: () => number;
+}
+
+export class Metrics {
+  readonly registry = new Registry();
+  private readonly active: Gauge;
+  private readonly started: Counter;
+  private readonly ended: Counter<'reason' | 'identity'>;
+  private readonly seconds: Histogram;
+  private readonly codes: Counter<'outcome'>;
+  private readonly refused: Counter<'cause'>;
+  private readonly pops: Histogram;
+  private readonly bridges: Counter<'mode'>;
+
+  constructor(sources: MetricSources) {
+    const registers = [this.registry];
+    this.active = new Gauge({ name: 'gateway_calls_active', help: 'Calls that exist now.', registers });
+    this.started = new Counter({ name: 'gateway_calls_total', help: 'Calls that arrived and were let in.', registers });
+    this.ended = new Counter({ name: 'gateway_calls_ended_total', help: 'Calls that ended, by reason and by whether the caller was identified.', labelNames: ['reason', 'identity'], registers });
+    this.seconds = new Histogram({ name: 'gateway_call_seconds', help: 'Length of calls, in seconds.', buckets: [5, 15, 30, 60, 120, 300, 600, 1800, 3600], registers });
+    this.codes = new Counter({ name: 'gateway_codes_total', help: 'Codes that were tried, by outcome.', labelNames: ['outcome'], registers });
+    this.refused = new Counter({ name: 'gateway_invites_refused_total', help: 'INVITEs that were refused before they became calls, by cause.', labelNames: ['cause'], registers });
+    this.pops = new Histogram({ name: 'gateway_code_to_screen_seconds', help: 'From the last digit of the code to the attributes on their way to the screen, in seconds; includes the wait for an agent.', buckets: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300], registers });
+    this.bridges = new Counter({ name: 'gateway_bridges_total', help: 'Connections of caller and agent, by mode.', labelNames: ['mode'], registers });
+    const gauge = (name: string, help: string, read: () => number) => {
+      const made: Gauge = new Gauge({ name, help, registers, collect: () => made.set(read()) });
+    };
+    gauge('gateway_waiting', 'Calls in the waiting room.', sources.waiting);
+    gauge('gateway_agents_ready', 'Agents who are there and ready.', sources.agentsReady);
+    gauge('gateway_endpoints', 'Endpoints on media servers.', sources.endpoints);
+    for (const reason of endReasons) this.ended.inc({ reason, identity: 'unidentified' }, 0);
+  }
+
+  callStarted(): void {
+    this.active.inc();
+    this.started.inc();
+  }
+
+  callEnded(reason: EndReason, identity: 'verified' | 'unidentified', seconds: number): void {
+    this.active.dec();
+    this.ended.inc({ reason, identity });
+    this.seconds.observe(seconds);
+  }
+
+  codeTried(outcome: 'accepted' | 'refused' | 'failed'): void {
+    this.codes.inc({ outcome });
+  }
+
+  inviteRefused(cause: 'stranger' | 'unknownNumber' | 'full' | 'draining' | 'codec' | 'noMedia'): void {
+    this.refused.inc({ cause });
+  }
+
+  /** @param ms from the last digit to the pop */
+  revealed(ms: number): void {
+    this.pops.observe(ms / 1000);
+  }
+
+  connected(mode: 'anchored' | 'released'): void {
+    this.bridges.inc({ mode });
+  }
+}

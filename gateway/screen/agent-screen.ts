@@ -1,0 +1,138 @@
+import type { Availability, ClearReason, Identified, OfferedCall, Revelation } from './contract.js';
+import { identityForPage } from './labels.js';
+import type { CallOnPage, PageMessage, Phase, ServerMessage } from './messages.js';
+
+/** A page as this module needs it: somewhere to send to. Identity of the object says which page it is. */
+export interface Page {
+  send(message: ServerMessage): boolean;
+}
+
+export type AgentAct =
+  | { type: 'availability'; value: Availability }
+  | { type: 'acknowledged'; callId: string; revealId: string }
+  | { type: 'endRequested'; callId: string };
+
+interface ShownCall {
+  readonly offered: OfferedCall;
+  identified: Identified;
+  readonly offeredAt: number;
+  phase: Phase;
+  connectedAt: number | undefined;
+  /** The newest reveal, and the only page it was sent to. Attributes themselves are never kept here. */
+  reveal: { revealId: string; page: Page; acknowledged: boolean } | undefined;
+}
+
+/**
+ * What one agent's screen shows, and which of the agent's pages is the screen. At most one page and one call at a
+ * time; every message about another call or from another page is without effect.
+ */
+export class AgentScreen {
+  readonly displayName: string;
+  readonly #beats: { beatIntervalMs: number; beatTimeoutMs: number };
+  readonly #now: () => number;
+  #page: Page | undefined;
+  #call: ShownCall | undefined;
+  availability: Availability = 'available';
+
+  constructor(displayName: string, beats: { beatIntervalMs: number; beatTimeoutMs: number }, now: () => number) {
+    this.displayName = displayName;
+    this.#beats = beats;
+    this.#now = now;
+  }
+
+  get page(): Page | undefined {
+    return this.#page;
+  }
+
+  get callId(): string | undefined {
+    return this.#call?.offered.callId;
+  }
+
+  /** Makes this page the screen. It learns what holds nothing private; attributes must be revealed to it anew. */
+  attach(page: Page): void {
+    this.#page = page;
+    if (this.#call) this.#call.reveal = undefined;
+    page.send({ type: 'hello', agent: this.displayName, availability: this.availability, call: this.#callOnPage(), ...this.#beats });
+  }
+
+  /** @returns true when this page was the screen, so that now there is none */
+  detach(page: Page): boolean {
+    if (this.#page !== page) return false;
+    this.#page = undefined;
+    if (this.#call) this.#call.reveal = undefined;
+    return true;
+  }
+
+  offer(call: OfferedCall): void {
+    if (this.#call) this.clear(this.#call.offered.callId, 'ended');
+    this.#call = { offered: { ...call }, identified: call.identified, offeredAt: this.#now(), phase: 'ringing', connectedAt: undefined, reveal: undefined };
+    this.#send({ type: 'offer', call: this.#callOnPage()! });
+  }
+
+  reveal(revelation: Revelation): boolean {
+    const call = this.#call;
+    const page = this.#page;
+    if (!call || call.offered.callId !== revelation.callId || !page) return false;
+    call.reveal = { revealId: revelation.revealId, page, acknowledged: false };
+    if (call.phase === 'ringing') call.phase = 'answered';
+    // What was true when the call was offered may not be any more; the page never says both.
+    if (revelation.identity) call.identified = 'verified';
+    else if (call.identified === 'verified') call.identified = 'none';
+    const identity = revelation.identity && identityForPage(revelation.identity, revelation, this.#now());
+    return page.send({ type: 'reveal', callId: revelation.callId, revealId: revelation.revealId, identified: call.identified, identity });
+  }
+
+  connected(callId: string): void {
+    const call = this.#call;
+    if (!call || call.offered.callId !== callId) return;
+    call.phase = 'connected';
+    call.connectedAt ??= this.#now();
+    this.#send({ type: 'connected', callId, connectedMs: this.#now() - call.connectedAt });
+  }
+
+  clear(callId: string, reason: ClearReason): void {
+    if (this.#call?.offered.callId !== callId) return;
+    this.#call = undefined;
+    this.#send({ type: 'clear', callId, reason });
+  }
+
+  /** @returns what the agent did, if the message came from the screen and is about what it shows now */
+  hear(page: Page, message: PageMessage): AgentAct | undefined {
+    if (page !== this.#page) return undefined;
+    const call = this.#call;
+    switch (message.type) {
+      case 'availability': {
+        const changed = this.availability !== message.value;
+        this.availability = message.value;
+        this.#send({ type: 'availability', value: message.value });
+        return changed ? { type: 'availability', value: message.value } : undefined;
+      }
+      case 'ack': {
+        const reveal = call?.reveal;
+        if (!call || !reveal || call.offered.callId !== message.callId) return undefined;
+        if (reveal.page !== page || reveal.revealId !== message.revealId || reveal.acknowledged) return undefined;
+        reveal.acknowledged = true;
+        return { type: 'acknowledged', callId: message.callId, revealId: message.revealId };
+      }
+      case 'end':
+        return call && call.offered.callId === message.callId && call.phase !== 'ringing' ? { type: 'endRequested', callId: message.callId } : undefined;
+      case 'beat':
+      case 'active':
+        return undefined;
+    }
+  }
+
+  #send(message: ServerMessage): void {
+    this.#page?.send(message);
+  }
+
+  #callOnPage(): CallOnPage | null {
+    const call = this.#call;
+    if (!call) return null;
+    const now = this.#now();
+    const { callId, service, language, waitedMs } = call.offered;
+    const onPage: CallOnPage = { callId, service, language, identified: call.identified, phase: call.phase, waitedMs: waitedMs + (now - call.offeredAt) };
+    if (call.connectedAt !== undefined) onPage.connectedMs = now - call.connectedAt;
+    return onPage;
+  }
+}

@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import type { Availability, ClearReason, Identified, Label, ScreenLanguage } from './contract.js';
+
+/** The longest message a page may send, in bytes. */
+export const maxPageMessageBytes = 2048;
+
+const id = z.string().min(1).max(128);
+
+/** What a page may say; anything else closes its socket. */
+export const pageMessage = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('beat') }),
+  z.strictObject({ type: z.literal('active') }),
+  z.strictObject({ type: z.literal('availability'), value: z.enum(['available', 'break']) }),
+  z.strictObject({ type: z.literal('ack'), callId: id, revealId: id }),
+  z.strictObject({ type: z.literal('end'), callId: id }),
+]);
+export type PageMessage = z.infer<typeof pageMessage>;
+
+/** @returns undefined for anything that is not a page message. */
+export function readPageMessage(text: string): PageMessage | undefined {
+  try {
+    const read = pageMessage.safeParse(JSON.parse(text));
+    return read.success ? read.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export type Phase = 'ringing' | 'answered' | 'connected';
+
+/** The part of a call that holds nothing private, as it is sent again to a page that comes back. */
+export interface CallOnPage {
+  callId: string;
+  service: string;
+  language: ScreenLanguage;
+  identified: Identified;
+  waitedMs: number;
+  phase: Phase;
+  /** How long the two have been connected, when they are. */
+  connectedMs?: number;
+}
+
+export interface FieldOnPage {
+  label: Label;
+  value: string;
+  /** The value was longer than a screen should show. */
+  shortened: boolean;
+}
+
+export interface IdentityOnPage {
+  purpose: Label;
+  fields: FieldOnPage[];
+  method: Label | null;
+  /** ISO 8601. */
+  verifiedAt: string;
+  /** Age at the moment of sending, so that the page needs no right clock of its own. */
+  verifiedMsAgo: number;
+}
+
+/** What the server says to a page. */
+export type ServerMessage =
+  | { type: 'hello'; agent: string; availability: Availability; call: CallOnPage | null; beatIntervalMs: number; beatTimeoutMs: number }
+  | { type: 'beat' }
+  | { type: 'availability'; value: Availability }
+  | { type: 'offer'; call: CallOnPage }
+  | { type: 'reveal'; callId: string; revealId: string; identified: Identified; identity: IdentityOnPage | null }
+  | { type: 'connected'; callId: string; connectedMs: number }
+  | { type: 'clear'; callId: string; reason: ClearReason }
+  | { type: 'replaced' }
+  | { type: 'expired' };
+
+/** Reasons for which the server closes a page's socket (RFC 6455 section 7.4.2: 4000-4999 are ours). */
+export const closeCodes = { goingAway: 1001, badMessage: 4400, loggedOut: 4401, silent: 4408, replaced: 4409, tooManyMessages: 4429 } as const;

@@ -1,0 +1,3 @@
+/** The languages the prompts are recorded in. */
+export const languages = ['nl', 'en'] as const;
+export type Language = (typeof languages)[number];

@@ -1,0 +1,94 @@
+/**
+ * `npm run prompts [-- --all | --adopt]`: makes the recordings from texts.yaml.
+ *
+ * Without an option it speaks only what is missing or whose text has changed; `--all` speaks everything anew; `--adopt`
+ * speaks nothing and takes the files as they lie there (a site's own recordings) into the manifest, after checking them.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { languages, type Language } from '../languages.js';
+import { musicFile, promptFile, promptNames, promptsFolder } from './names.js';
+import { waitingMusic } from './music.js';
+import { readRecording, rmsDbfs } from './recording.js';
+import { hashOfText, loadManifest, loadTexts, type Manifest } from './texts.js';
+
+const speakers: Record<Language, { voice: string; options: readonly string[] }> = {
+  nl: { voice: 'nl+f3', options: ['-s', '138', '-p', '42', '-g', '1'] },
+  en: { voice: 'en-gb+f3', options: ['-s', '145', '-p', '42', '-g', '1'] },
+};
+/** Loudness of speech before the pauses at its ends are added, which take about 2 dB: the files end up near -18 dBFS, loud for a telephone without being harsh. */
+const targetRmsDbfs = -15.5;
+
+/** Speaks one text into a telephone-ready file: 8 kHz, mono, 16 bit, telephone band, even level, hardly any silence at the ends. */
+function speak(language: Language, text: string, target: string, scratch: string): void {
+  const { voice, options } = speakers[language];
+  const raw = path.join(scratch, 'raw.wav');
+  const shaped = path.join(scratch, 'shaped.wav');
+  execFileSync('espeak-ng', ['-v', voice, ...options, '-w', raw, text]);
+  // -D and -R: no dither and no random start, so that the same text gives the same file.
+  sox([raw, '-r', '8000', '-c', '1', '-b', '16', shaped,
+    'gain', '-6', 'highpass', '180', 'lowpass', '3500',
+    'silence', '1', '0.01', '0.4%', 'reverse', 'silence', '1', '0.01', '0.4%', 'reverse',
+    // Evens out syllables, so that speech can be loud without clipping.
+    'compand', '0.005,0.12', '6:-60,-60,-30,-18,-10,-10,0,-6', '0', '-20', '0.01']);
+  const gainDb = targetRmsDbfs - rmsDbfs(readRecording(readFileSync(shaped)).samples);
+  sox([shaped, '-b', '16', target, 'gain', '-l', gainDb.toFixed(2), 'gain', '-1', 'pad', '0.06', '0.24']);
+}
+
+function sox(args: readonly string[]): void {
+  execFileSync('sox', ['-D', '-R', '-V1', ...args]);
+}
+
+/** The sources, also when this runs compiled from dist/. */
+function sourceFolder(): string {
+  let root = promptsFolder;
+  while (!existsSync(path.join(root, 'package.json'))) root = path.dirname(root);
+  return path.join(root, 'ivr', 'prompts');
+}
+
+function main(): void {
+  const { values } = parseArgs({ options: { all: { type: 'boolean', default: false }, adopt: { type: 'boolean', default: false } } });
+  const folder = sourceFolder();
+  const texts = loadTexts(folder);
+  const before: Manifest = existsSync(path.join(folder, 'manifest.json')) ? loadManifest(folder) : {};
+  const after: Manifest = {};
+  const scratch = mkdtempSync(path.join(tmpdir(), 'prompts-'));
+  let spoken = 0;
+  try {
+    for (const language of languages) {
+      mkdirSync(path.join(folder, language), { recursive: true });
+      for (const name of promptNames) {
+        const file = promptFile(language, name);
+        const target = path.join(folder, file);
+        const text = texts[language][name];
+        const textSha256 = hashOfText(text);
+        let voice = before[file]?.voice ?? 'own recording';
+        if (values.adopt) {
+          if (before[file]?.textSha256 !== textSha256) voice = 'own recording';
+        } else if (values.all || before[file]?.textSha256 !== textSha256 || !existsSync(target)) {
+          speak(language, text, target, scratch);
+          voice = `espeak-ng ${speakers[language].voice}`;
+          spoken += 1;
+        }
+        after[file] = { textSha256, durationMs: readRecording(readFileSync(target)).durationMs, voice };
+      }
+    }
+    if (values.adopt) readRecording(readFileSync(path.join(folder, musicFile)));
+    else writeFileSync(path.join(folder, musicFile), waitingMusic());
+    writeFileSync(path.join(folder, 'manifest.json'), `${JSON.stringify(after, null, 1)}\n`);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  process.stdout.write(`${spoken} of ${Object.keys(after).length} prompts spoken anew, in ${folder}\n`);
+}
+
+try {
+  main();
+} catch (error) {
+  const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT' && 'syscall' in error && String(error.syscall).startsWith('spawn');
+  process.stderr.write(missing ? 'Prompts need the programs espeak-ng and sox: apt-get install espeak-ng sox\n' : `${String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,150 @@
+/** SIP for many phones on one socket: just enough of dialogs to call, be called, be re-invited and hang up. */
+import { SipMessage, SipStack, newCallId, newTag, parseNameAddr, type ServerTransaction } from '../../../gateway/engines/sip-stack/index.js';
+
+/** Longest wait for an answer to an INVITE or a BYE, in ms. */
+const answerMs = 15_000;
+
+export class PhoneDialog {
+  ended = false;
+  onEnd: (() => void) | undefined;
+  private sequence: number;
+
+  constructor(
+    private readonly phones: SipPhones,
+    private readonly parts: { callId: string; local: string; remote: string; target: string; routes: readonly string[]; sequence: number },
+    /** Description of the other side. */
+    readonly remoteSdp: string,
+    readonly localSdp: string,
+  ) {
+    this.sequence = parts.sequence;
+    phones.dialogs.set(parts.callId, this);
+  }
+
+  /** Hangs up. @returns whether the other side said yes */
+  bye(): Promise<boolean> {
+    if (this.ended) return Promise.resolve(true);
+    const { callId, local, remote, target, routes } = this.parts;
+    const request = SipMessage.request('BYE', target, {
+      'Max-Forwards': '70', From: local, To: remote, 'Call-ID': callId, CSeq: `${++this.sequence} BYE`, ...(routes.length > 0 ? { Route: routes } : {}),
+    });
+    this.end();
+    return new Promise((resolve) => {
+      this.phones.stack.request(request, { onFinal: (response) => resolve(response.status! < 300) });
+    });
+  }
+
+  end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.phones.dialogs.delete(this.parts.callId);
+    this.onEnd?.();
+  }
+
+  handle(transaction: ServerTransaction): void {
+    switch (transaction.method) {
+      case 'BYE':
+        transaction.respond(200);
+        return this.end();
+      case 'INVITE':
+        transaction.respond(200, { headers: { Contact: this.phones.contact }, body: this.localSdp });
+        return;
+      default:
+        transaction.respond(200);
+    }
+  }
+}
+
+export class SipPhones {
+  readonly dialogs = new Map<string, PhoneDialog>();
+  /** Somebody calls. The user part of what was dialled decides who. @returns our description, or undefined to be busy */
+  onCall: ((user: string, offer: string) => Promise<{ sdp: string; accepted: (dialog: PhoneDialog) => void } | undefined>) | undefined;
+
+  private constructor(readonly stack: SipStack) {
+    stack.on('request', (transaction) => {
+      const { request } = transaction;
+      if (request.toTag !== '') {
+        const dialog = this.dialogs.get(request.callId);
+        if (dialog) dialog.handle(transaction);
+        else transaction.respond(481);
+      } else if (transaction.method === 'INVITE') void this.ring(transaction);
+      else transaction.respond(transaction.method === 'OPTIONS' ? 200 : 481);
+    });
+  }
+
+  static async open(host: string): Promise<SipPhones> {
+    return new SipPhones(await SipStack.open({ host, port: 0 }));
+  }
+
+  get address(): string {
+    return `${this.stack.host}:${this.stack.port}`;
+  }
+
+  get contact(): string {
+    return `<sip:phone@${this.address}>`;
+  }
+
+  /**
+   * Calls and waits for the answer.
+   * @throws Error with the status that refused
+   */
+  dial(uri: string, from: string, sdp: string): Promise<{ dialog: PhoneDialog; answeredAt: number }> {
+    const callId = newCallId();
+    const local = `<sip:${from}@${this.address}>;tag=${newTag()}`;
+    const invite = SipMessage.request('INVITE', uri, {
+      'Max-Forwards': '70', From: local, To: `<${uri}>`, 'Call-ID': callId, CSeq: '1 INVITE', Contact: this.contact, 'Content-Type': 'application/sdp',
+    }, sdp);
+    return new Promise((resolve, reject) => {
+      const giveUp = setTimeout(() => {
+        sent.cancel();
+        reject(new Error('not answered'));
+      }, answerMs);
+      const sent = this.stack.request(invite, {
+        onFinal: (response) => {
+          const answeredAt = performance.now();
+          clearTimeout(giveUp);
+          if (response.status! >= 300) return reject(new Error(`refused with ${response.status}`));
+          const target = parseNameAddr(response.get('contact') ?? '')?.uri ?? uri;
+          const routes = response.list('record-route').reverse();
+          const remote = response.get('to')!;
+          const ack = SipMessage.request('ACK', target, {
+            'Max-Forwards': '70', From: local, To: remote, 'Call-ID': callId, CSeq: '1 ACK', ...(routes.length > 0 ? { Route: routes } : {}),
+          });
+          this.stack.sendAck(sent, ack);
+          const dialog = new PhoneDialog(this, { callId, local, remote, target, routes, sequence: 1 }, response.body.toString('utf8'), sdp);
+          resolve({ dialog, answeredAt });
+        },
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.stack.close();
+  }
+
+  private async ring(invite: ServerTransaction): Promise<void> {
+    const { request } = invite;
+    const user = /^sips?:([^@;]+)@/i.exec(request.uri!)?.[1] ?? '';
+    const answer = await this.onCall?.(user, request.body.toString('utf8')).catch(() => undefined);
+    if (!invite.open) return;
+    if (!answer) {
+      invite.respond(486);
+      return;
+    }
+    invite.respond(180, { headers: { Contact: this.contact } });
+    const ok = invite.respond(200, { headers: { Contact: this.contact }, body: answer.sdp });
+    const dialog = new PhoneDialog(this, {
+      callId: request.callId,
+      local: ok.get('to')!,
+      remote: request.get('from')!,
+      target: parseNameAddr(request.get('contact') ?? '')?.uri ?? '',
+      routes: request.list('record-route'),
+      sequence: 0,
+    }, request.body.toString('utf8'), answer.sdp);
+    answer.accepted(dialog);
+  }
+}
+
+/** Where a description says its audio is. */
+export function mediaOf(sdp: string): { address: string; port: number } {
+  return { address: /^c=IN IP4 (\S+)/m.exec(sdp)?.[1] ?? '127.0.0.1', port: Number(/^m=audio (\d+)/m.exec(sdp)?.[1] ?? 0) };
+}

@@ -1,0 +1,196 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { endReasons, initialState, step, type CallEvent, type CallState, type CourseOptions, type Effect } from '../../gateway/call/machine.js';
+import { SpokenCode } from '../../ivr/index.js';
+
+const code = new SpokenCode('1234567890');
+const agents = ['anna', 'bram'];
+const ids = ['id-1', 'id-2', 'id-3'];
+
+const id = fc.constantFrom(...ids);
+const agent = fc.constantFrom(...agents);
+const anyEvent: fc.Arbitrary<CallEvent> = fc.oneof(
+  fc.constant<CallEvent>({ type: 'answered' }),
+  fc.constant<CallEvent>({ type: 'answerFailed', reason: 'notAnswered' }),
+  fc.constant<CallEvent>({ type: 'greeted' }),
+  fc.constant<CallEvent>({ type: 'codeEntered', code }),
+  fc.constantFrom('notRecognised' as const, 'tooShort' as const, 'nothingHeard' as const).map((problem): CallEvent => ({ type: 'entryFailed', problem })),
+  fc.constant<CallEvent>({ type: 'personWanted' }),
+  fc.constantFrom('verified' as const, 'awaiting' as const, 'failed' as const, 'unauthenticated' as const).map((identity): CallEvent => ({ type: 'claimed', sessionId: 'session', identity })),
+  fc.constant<CallEvent>({ type: 'refused' }),
+  fc.constant<CallEvent>({ type: 'vaultFailed' }),
+  fc.constant<CallEvent>({ type: 'resultArrived', identity: 'verified' }),
+  fc.constant<CallEvent>({ type: 'resultTimedOut' }),
+  fc.record({ type: fc.constant('agentFound' as const), agent, offerId: id }),
+  fc.record({ type: fc.constant('agentAnswered' as const), offerId: id, revealId: id }),
+  fc.record({ type: fc.constant('agentFailed' as const), offerId: id }),
+  fc.record({ type: fc.constant('acknowledged' as const), revealId: id }),
+  fc.record({ type: fc.constant('acknowledgementMissed' as const), revealId: id }),
+  fc.record({ type: fc.constant('screenReturned' as const), agent, revealId: id }),
+  fc.record({ type: fc.constant('bridgeFailed' as const), revealId: id }),
+  fc.constant<CallEvent>({ type: 'agentHungUp' }),
+  fc.record({ type: fc.constant('agentEnded' as const), agent }),
+  fc.constant<CallEvent>({ type: 'callerHungUp' }),
+  fc.constant<CallEvent>({ type: 'waitedTooLong' }),
+  fc.constant<CallEvent>({ type: 'mediaLost' }),
+  fc.constant<CallEvent>({ type: 'sipLost' }),
+  fc.constant<CallEvent>({ type: 'drained' }),
+);
+/** Mostly the way a call usually goes, with anything in between: plain random events rarely get past the greeting. */
+const usualWay: CallEvent[] = [
+  { type: 'answered' }, { type: 'greeted' }, { type: 'codeEntered', code }, { type: 'claimed', sessionId: 'session', identity: 'verified' },
+  { type: 'agentFound', agent: 'anna', offerId: 'id-1' }, { type: 'agentAnswered', offerId: 'id-1', revealId: 'id-2' }, { type: 'acknowledged', revealId: 'id-2' },
+];
+const history = fc.tuple(fc.nat(usualWay.length), fc.array(anyEvent, { maxLength: 40 })).chain(([kept, extra]) =>
+  fc.shuffledSubarray(extra.map((_, i) => i), { minLength: extra.length }).map((order) => {
+    const events = usualWay.slice(0, kept);
+    order.forEach((at, i) => events.splice((at * 7) % (events.length + 1), 0, extra[i]!));
+    return events;
+  }),
+);
+const someOptions: fc.Arbitrary<CourseOptions> = fc.record({
+  attemptsPerCall: fc.integer({ min: 1, max: 4 }),
+  onMissingAck: fc.constantFrom('requeue' as const, 'unidentified' as const),
+  maxSetbacks: fc.integer({ min: 0, max: 3 }),
+});
+
+interface Moment { event: CallEvent; before: CallState; after: CallState; effects: readonly Effect[] }
+
+function live(events: readonly CallEvent[], options: CourseOptions): Moment[] {
+  let state = initialState;
+  return events.map((event) => {
+    const before = state;
+    const next = step(before, event, options);
+    state = next.state;
+    return { event, before, after: next.state, effects: next.effects };
+  });
+}
+
+function holds(check: (moments: Moment[], options: CourseOptions) => void, runs = 3_000): void {
+  fc.assert(fc.property(history, someOptions, (events, options) => check(live(events, options), options)), { numRuns: runs });
+}
+
+describe('the usual call', () => {
+  const options: CourseOptions = { attemptsPerCall: 3, onMissingAck: 'requeue', maxSetbacks: 3 };
+  it('goes from the arrival to the bridge, screen before speech', () => {
+    const moments = live(usualWay, options);
+    expect(moments.map(({ after }) => after.name)).toEqual(['greeting', 'collecting', 'claiming', 'waiting', 'offered', 'revealing', 'connected']);
+    const done = moments.flatMap(({ effects }) => effects.map((effect) => effect.do));
+    expect(done).toEqual(['greet', 'collect', 'claim', 'enterWaitingRoom', 'keepCompany', 'ringAgent', 'reveal', 'bridge']);
+  });
+  it('gives a person without identification after the attempts are used up', () => {
+    const tries: CallEvent[] = [{ type: 'codeEntered', code }, { type: 'refused' }];
+    const moments = live([{ type: 'answered' }, { type: 'greeted' }, ...tries, ...tries, ...tries], options);
+    expect(moments.at(-1)!.after).toMatchObject({ name: 'waiting', identity: 'none', attempts: 3 });
+  });
+  it('keeps the place of a caller whose agent does not answer', () => {
+    const moments = live([...usualWay.slice(0, 5), { type: 'agentFailed', offerId: 'id-1' }], options);
+    expect(moments.at(-1)!.effects).toContainEqual({ do: 'enterWaitingRoom', at: 'head' });
+  });
+});
+
+describe('whatever happens in whatever order', () => {
+  it('an identified call is bridged only after the present pop was acknowledged', () => {
+    holds((moments) => {
+      for (const { event, before, after, effects } of moments) {
+        if (!effects.some((effect) => effect.do === 'bridge')) continue;
+        expect(before.name).toBe('revealing');
+        if (after.sessionId !== undefined) expect(event).toEqual({ type: 'acknowledged', revealId: before.revealId });
+      }
+    });
+  });
+  it('attributes are revealed only to the agent who answered, and only for the claimed session', () => {
+    holds((moments) => {
+      for (const { event, before, after, effects } of moments) {
+        for (const effect of effects) {
+          if (effect.do !== 'reveal') continue;
+          expect(effect.agent).toBe(before.agent);
+          if (effect.sessionId !== undefined) expect(effect.sessionId).toBe(before.sessionId);
+          expect(['agentAnswered', 'screenReturned', 'acknowledgementMissed']).toContain(event.type);
+          if (effect.sessionId !== undefined) expect(after.shown).toBe(true);
+        }
+      }
+    });
+  });
+  it('a screen that showed a call is cleared before that agent is freed', () => {
+    holds((moments) => {
+      for (const { effects } of moments) {
+        const freed = effects.findIndex((effect) => effect.do === 'freeAgent');
+        if (freed < 0) continue;
+        const cleared = effects.findIndex((effect) => effect.do === 'clearScreen');
+        expect(cleared).toBeGreaterThanOrEqual(0);
+        expect(cleared).toBeLessThan(freed);
+      }
+    });
+  });
+  it('an agent is taken and given back in turn', () => {
+    holds((moments) => {
+      let taken: string | undefined;
+      for (const { effects } of moments) {
+        for (const effect of effects) {
+          if (effect.do === 'ringAgent') {
+            expect(taken).toBeUndefined();
+            taken = effect.agent;
+          } else if (effect.do === 'freeAgent') {
+            expect(effect.agent).toBe(taken);
+            taken = undefined;
+          }
+        }
+      }
+      if (moments.at(-1)?.after.name === 'ended') expect(taken).toBeUndefined();
+    });
+  });
+  it('a claimed session ends in exactly one purge or letting go, and a shown one is never let go', () => {
+    holds((moments) => {
+      let claimed = false;
+      let shown = false;
+      let ends = 0;
+      for (const { before, after, effects } of moments) {
+        claimed ||= before.sessionId === undefined && after.sessionId !== undefined;
+        for (const effect of effects) {
+          if (effect.do === 'reveal' && effect.sessionId !== undefined) shown = true;
+          if (effect.do === 'purge') ends += 1;
+          if (effect.do === 'letGo') {
+            ends += 1;
+            expect(shown).toBe(false);
+          }
+        }
+      }
+      const ended = moments.at(-1)?.after.name === 'ended';
+      if (!claimed) expect(ends).toBe(0);
+      else if (ended) expect(ends).toBe(1);
+      else expect(ends).toBeLessThanOrEqual(1);
+    });
+  });
+  it('ends once, with a reason from the list, and does nothing afterwards', () => {
+    holds((moments) => {
+      let closes = 0;
+      for (const { before, after, effects } of moments) {
+        closes += effects.filter((effect) => effect.do === 'close').length;
+        if (before.name === 'ended') expect(effects).toEqual([]);
+        if (after.name === 'ended') expect(endReasons).toContain(after.reason);
+      }
+      expect(closes).toBe(moments.at(-1)?.after.name === 'ended' ? 1 : 0);
+    });
+  });
+  it('the caller hanging up ends every call at once', () => {
+    holds((moments, options) => {
+      for (const { after } of moments) expect(step(after, { type: 'callerHungUp' }, options).state.name).toBe('ended');
+    }, 500);
+  });
+  it('never asks for the code more often than the site allows', () => {
+    holds((moments, options) => {
+      for (const { effects } of moments) for (const effect of effects) if (effect.do === 'collect') expect(effect.attempt).toBeLessThanOrEqual(options.attemptsPerCall);
+    });
+  });
+  it('is bounded in its set-backs', () => {
+    holds((moments, options) => {
+      for (const { after } of moments) expect(after.setbacks).toBeLessThanOrEqual(options.maxSetbacks);
+    });
+  });
+  it('leaves an event that does not belong to the moment without effect', () => {
+    holds((moments) => {
+      for (const { before, after, effects } of moments) if (before === after) expect(effects).toEqual([]);
+    });
+  });
+});

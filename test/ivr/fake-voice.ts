@@ -1,0 +1,40 @@
+import { BufferedKeys, type Voice } from '../../ivr/index.js';
+
+/** A call on which every file takes one second and that remembers what was heard. */
+export class FakeVoice implements Voice {
+  readonly keys = new BufferedKeys();
+  /** Files heard to their end, and `file!` for those cut off. */
+  readonly heard: string[] = [];
+  /** Playbacks running now; two at once would be two voices through each other. */
+  playing = 0;
+  most = 0;
+  failure: Error | undefined;
+  fileMs = 1000;
+
+  async play(files: readonly string[], signal: AbortSignal): Promise<void> {
+    this.playing += 1;
+    this.most = Math.max(this.most, this.playing);
+    try {
+      for (const file of files) {
+        if (signal.aborted) return;
+        if (this.failure) throw this.failure;
+        await new Promise<void>((resolve) => {
+          const done = () => {
+            clearTimeout(timer);
+            signal.removeEventListener('abort', done);
+            resolve();
+          };
+          const timer = setTimeout(done, this.fileMs);
+          signal.addEventListener('abort', done);
+        });
+        this.heard.push(signal.aborted ? `${file}!` : file);
+      }
+    } finally {
+      this.playing -= 1;
+    }
+  }
+
+  press(keys: string): void {
+    for (const key of keys) this.keys.push(key);
+  }
+}

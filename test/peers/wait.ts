@@ -1,0 +1,18 @@
+/** Resolves after `ms`. */
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => { setTimeout(resolve, ms); });
+}
+
+/**
+ * Polls `check` until it returns something truthy, and returns that; throws after `timeoutMs`, naming `what`.
+ * The peers are foreign programs that tell their state by files and sockets: polling is the one thing they share.
+ */
+export async function until<T>(check: () => T | Promise<T>, what: string, timeoutMs = 5_000, everyMs = 40): Promise<NonNullable<T>> {
+  const giveUpAt = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await check();
+    if (found) return found;
+    if (Date.now() > giveUpAt) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+    await sleep(everyMs);
+  }
+}

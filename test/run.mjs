@@ -1,0 +1,71 @@
+// `npm test`: sets up what is missing, says which suites are left out and why, runs the rest.
+//   --engines   only the suites that can be pointed at other SIP and media servers (conformance and end to end)
+//   other words go to vitest (`npm test -- test/config`)
+// In CI (CI=true) a missing peer is a failure.
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { root, setUp } from '../gateway/launch/setup.mjs';
+
+/** Debian packages the suites need: the program that shows it is there, the package, the suites without it. */
+const peers = [
+  // Its keys and tones leave by raw sockets.
+  { program: 'sipp', package: 'sip-tester', suites: ['test/peers', 'test/e2e', 'test/phone', 'test/process'], root: true },
+  { program: 'baresip', package: 'baresip', suites: ['test/peers', 'test/e2e', 'test/phone'] },
+  { program: 'redis-server', package: 'redis-server', suites: ['test/peers'] },
+  { program: 'chromium', package: 'chromium', suites: ['test/screen', 'test/e2e', 'test/core-bridge/demo', 'test/peers'] },
+  { program: 'sox', package: 'sox', suites: ['test/ivr', 'test/peers'] },
+  { program: 'espeak-ng', package: 'espeak-ng', suites: ['test/ivr'] },
+];
+const isRoot = process.getuid?.() === 0;
+
+const has = (program) => spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
+const ci = Boolean(process.env.CI);
+
+setUp();
+
+let missing = peers.filter(({ program }) => !has(program));
+if (missing.length > 0 && isRoot && has('apt-get')) {
+  const packages = missing.map((peer) => peer.package);
+  console.error(`Installing for the tests: ${packages.join(' ')} ...`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const quiet = { stdio: ['ignore', 'ignore', 2], env };
+  spawnSync('apt-get', ['update', '-qq'], quiet);
+  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quiet);
+  missing = peers.filter(({ program }) => !has(program));
+}
+const powerless = peers.filter((peer) => peer.root && !isRoot && !missing.includes(peer));
+const leftOut = new Set([...missing, ...powerless].flatMap(({ suites }) => suites));
+if (powerless.length > 0) {
+  console.error(`${powerless.map(({ program }) => program).join(', ')} can only be used as root (raw sockets). Left out: ${powerless.flatMap(({ suites }) => suites).join(', ')}.`);
+  if (ci) {
+    console.error('In CI every suite must run.');
+    process.exit(1);
+  }
+}
+if (missing.length > 0) {
+  console.error(`Not on this machine: ${missing.map(({ program }) => program).join(', ')}.`);
+  console.error(`Install with: sudo apt-get install ${missing.map((peer) => peer.package).join(' ')}`);
+  if (ci) {
+    console.error('In CI every suite must run.');
+    process.exit(1);
+  }
+  console.error(`Left out for now: ${[...leftOut].join(', ')}.`);
+}
+
+const args = process.argv.slice(2);
+const engines = args.includes('--engines');
+const words = args.filter((word) => word !== '--engines');
+const filters = engines ? ['test/engines', 'test/e2e', ...words] : words;
+
+function run(what, program, programArgs) {
+  console.error(`\n== ${what}`);
+  const env = { ...process.env, TEST_LEAVE_OUT: [...leftOut].join(',') };
+  const done = spawnSync(process.execPath, [path.join(root, program), ...programArgs], { cwd: root, stdio: 'inherit', env });
+  if (done.status !== 0) process.exit(done.status ?? 1);
+}
+
+if (filters.length === 0) {
+  run('types', 'node_modules/typescript/bin/tsc', ['--noEmit']);
+  run('lint', 'node_modules/eslint/bin/eslint.js', ['.', '--max-warnings=0']);
+}
+run('tests', 'node_modules/vitest/vitest.mjs', ['run', '--config', 'test/vitest.config.ts', ...filters]);

@@ -1,0 +1,76 @@
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { createScreens, type AgentScreens, type OfferedCall, type Revelation, type ScreensOptions } from '../../gateway/screen/screens.js';
+
+export interface Listener {
+  screens: AgentScreens;
+  app: FastifyInstance;
+  origin: string;
+  /** Everything the screens told the desk, in order. */
+  told: unknown[][];
+  /** Everything that was logged, as text. */
+  logged: () => string;
+  close(): Promise<void>;
+}
+
+export const password = 'correct horse battery';
+
+/** An agents' listener on a free port of loopback, with three agents, `anna`, `bram` and `cor`, who share a password. */
+export async function startListener(options: Partial<ScreensOptions> = {}, port = 0): Promise<Listener> {
+  const lines: string[] = [];
+  const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+  const checkPassword = async (given: string): Promise<boolean> => given === password;
+  const screens = createScreens({
+    agents: [
+      { name: 'anna', displayName: 'Anna de Wit', checkPassword },
+      { name: 'bram', displayName: 'Bram', checkPassword },
+      { name: 'cor', displayName: 'Cor', checkPassword },
+    ],
+    log,
+    ...options,
+  });
+  const told: unknown[][] = [];
+  for (const event of ['present', 'gone', 'availability', 'acknowledged', 'endRequested'] as const) {
+    screens.on(event, (...args: unknown[]) => void told.push([event, ...args]));
+  }
+  const loggerInstance: FastifyBaseLogger = log;
+  const app = fastify({ loggerInstance, forceCloseConnections: true });
+  await app.register(screens.plugin);
+  const origin = await app.listen({ host: '127.0.0.1', port });
+  return {
+    screens, app, origin, told,
+    logged: () => lines.join(''),
+    close: async () => {
+      screens.close();
+      await app.close();
+    },
+  };
+}
+
+export function call(callId: string, over: Partial<OfferedCall> = {}): OfferedCall {
+  return { callId, service: 'Burgerzaken', language: 'nl', waitedMs: 12_000, identified: 'verified', ...over };
+}
+
+export function revelation(callId: string, revealId: string, attributes: Record<string, string> = { fullname: 'Jip Jansen', bsn: '999990019' }): Revelation {
+  return { callId, revealId, identity: { purpose: 'report_move', attributes, authMethod: 'digid', verifiedAt: new Date(Date.now() - 180_000) } };
+}
+
+/** Waits until something holds; the machine may be busy, so generously. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 15_000): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Logs in as a browser would and returns the cookie. */
+export async function login(origin: string, name = 'anna', given = password, headers: Record<string, string> = {}): Promise<{ status: number; cookie: string; location: string | null; setCookie: string; response: Response }> {
+  const response = await fetch(`${origin}/login`, {
+    method: 'POST', redirect: 'manual',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', origin, ...headers },
+    body: new URLSearchParams({ name, password: given }),
+  });
+  const setCookie = response.headers.get('set-cookie') ?? '';
+  return { status: response.status, cookie: setCookie.split(';')[0] ?? '', setCookie, location: response.headers.get('location'), response };
+}

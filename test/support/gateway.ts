@@ -1,0 +1,142 @@
+/** A whole gateway for a test: the production code on free ports, a core and an authentication plugin to talk with it. */
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { CompactEncrypt, SignJWT } from 'jose';
+import pino from 'pino';
+import { hashPassword, parseConfig, type Config } from '../../config/index.js';
+import { Gateway, ownPromptsPath } from '../../gateway/app.js';
+import { freePort } from '../peers/ports.js';
+import { until } from '../peers/wait.js';
+import { ScreenClient } from '../../gateway/demo/screen-client.js';
+
+/** Other engines than the embedded ones, by address: DRACHTIO_ADMIN, DRACHTIO_SECRET, DRACHTIO_SIP, FREESWITCH_ESL, FREESWITCH_SECRET, FREESWITCH_PROFILE. */
+const env = process.env;
+export const realEngines = env['DRACHTIO_ADMIN'] !== undefined && env['FREESWITCH_ESL'] !== undefined;
+
+function hostPort(text: string): { host: string; port: number } {
+  const [host, port] = text.split(':');
+  return { host: host!, port: Number(port) };
+}
+
+export interface TestGatewayOptions {
+  /** Agents and the SIP addresses of their phones; every password is "demo". */
+  agents: { name: string; phone: string }[];
+  bridge?: 'anchored' | 'released';
+  calls?: Partial<Config['calls']>;
+  sessions?: Partial<Config['sessions']>;
+  codes?: Partial<Pick<Config['codes'], 'attemptsPerCall' | 'digits'>>;
+  trunks?: { name: string; addresses: string[]; bridge?: 'anchored' | 'released' }[];
+  logLevel?: string;
+  /** Engines that the test has started itself; default: the embedded ones, or those of the environment. */
+  servers?: { sip: { host: string; port: number; secret: string }; media: { host: string; port: number; secret: string; profile: string }; address: { host: string; port: number } };
+  /** Where log lines go; default: nowhere. */
+  logTo?: pino.DestinationStream;
+}
+
+/** Between the peers' ports and the ephemeral ones; a range of its own for each worker that runs tests. */
+const firstRtpPort = 32_000 + 380 * ((Number(env['VITEST_POOL_ID'] ?? 1) - 1) % 2);
+
+let passwordHash: Promise<string> | undefined;
+
+export interface TestSession {
+  code: string;
+  attrUrl: string;
+}
+
+export class TestGateway {
+  private constructor(readonly gateway: Gateway, readonly sip: { host: string; port: number }, private readonly keys: { decrypt: KeyObject; sign: KeyObject }) {}
+
+  static async start(options: TestGatewayOptions): Promise<TestGateway> {
+    passwordHash ??= hashPassword('demo');
+    const hash = await passwordHash;
+    const ours = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const plugin = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const pem = { type: 'pkcs8', format: 'pem' } as const;
+    const { servers } = options;
+    const config = parseConfig({
+      log: { level: 'debug' },
+      listeners: { public: { port: 0 }, core: { port: 0 }, agents: { port: 0 }, ops: { port: 0 } },
+      sip: {
+        listen: { port: realEngines ? 0 : await freePort() },
+        ...(servers ? { servers: [servers.sip] } : realEngines ? { servers: [{ ...hostPort(env['DRACHTIO_ADMIN']!), secret: env['DRACHTIO_SECRET'] ?? 'cymru' }] } : {}),
+      },
+      media: {
+        rtpPorts: { min: firstRtpPort, max: firstRtpPort + 359 },
+        ...(servers ? { promptsPath: ownPromptsPath, servers: [{ ...servers.media, listenAddress: '127.0.0.1' }] } : realEngines ? { promptsPath: ownPromptsPath, servers: [{ ...hostPort(env['FREESWITCH_ESL']!), secret: env['FREESWITCH_SECRET'] ?? 'ClueCon', profile: env['FREESWITCH_PROFILE'] ?? 'drachtio_mrf', listenAddress: '127.0.0.1' }] } : {}),
+      },
+      trunks: options.trunks ?? [{ name: 'loopback', addresses: ['127.0.0.0/8'], bridge: options.bridge ?? 'anchored' }],
+      services: [{ name: 'Burgerzaken', numbers: ['+31201234567', '*'], purposes: ['report_move'], language: 'nl' }],
+      agents: options.agents.map(({ name, phone }) => ({ name, displayName: name, password: hash, phone })),
+      idContact: {
+        phoneNumber: '+31201234567',
+        decryptionKey: { type: 'EC', key: ours.privateKey.export(pem) },
+        verificationKeys: [{ name: 'test', type: 'EC', key: plugin.publicKey.export({ type: 'spki', format: 'pem' }) }],
+      },
+      codes: { hashKey: 'only for tests: this key hashes nothing real', ...options.codes },
+      sessions: options.sessions ?? {},
+      calls: options.calls ?? {},
+    });
+    const log = pino({ level: options.logLevel ?? env['TEST_LOG'] ?? 'debug' }, options.logTo ?? (env['TEST_LOG'] ? pino.destination(2) : { write: () => undefined }));
+    const gateway = await Gateway.start(config, log);
+    const sip = servers ? servers.address : realEngines ? hostPort(env['DRACHTIO_SIP'] ?? '127.0.0.1:5060') : gateway.sipAddress!;
+    return new TestGateway(gateway, sip, { decrypt: ours.publicKey, sign: plugin.privateKey });
+  }
+
+  /** Starts a session as the core does. */
+  async startSession(): Promise<TestSession> {
+    const answer = await fetch(`${this.gateway.urls.core}/start_communication`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ purpose: 'report_move' }),
+    });
+    const { client_url: clientUrl, attr_url: attrUrl } = (await answer.json()) as { client_url: string; attr_url: string };
+    return { code: clientUrl.split(',')[1]!, attrUrl };
+  }
+
+  /** Delivers a result as the authentication plugin does. */
+  async deliver(session: TestSession, attributes: Record<string, string>): Promise<void> {
+    const now = Math.floor(Date.now() / 1000);
+    const inner = await new SignJWT({ sub: 'id-contact-attributes', status: 'succes', attributes, iat: now, exp: now + 300 }).setProtectedHeader({ alg: 'ES256', typ: 'JWT' }).sign(this.keys.sign);
+    const token = await new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ njwt: inner })))
+      .setProtectedHeader({ alg: 'ECDH-ES', enc: 'A128CBC-HS256', typ: 'JWT', cty: 'JWT' })
+      .encrypt(this.keys.decrypt);
+    const answer = await fetch(session.attrUrl, { method: 'POST', headers: { 'content-type': 'application/jwt' }, body: token });
+    if (answer.status !== 200) throw new Error(`result answered ${answer.status}: ${await answer.text()}`);
+  }
+
+  /** A citizen who has logged in. @returns the code */
+  async citizen(attributes: Record<string, string>): Promise<string> {
+    const session = await this.startSession();
+    await this.deliver(session, attributes);
+    return session.code;
+  }
+
+  screen(agent: string): Promise<ScreenClient> {
+    return ScreenClient.open(this.gateway.urls.agents, agent);
+  }
+
+  async metric(line: RegExp): Promise<number> {
+    const text = await (await fetch(`${this.gateway.urls.ops}/metrics`)).text();
+    const found = text.split('\n').find((candidate) => line.test(candidate));
+    return found === undefined ? 0 : Number(found.split(' ').at(-1));
+  }
+
+  /** Waits until no call, endpoint, dialog, port or session is left. */
+  async untilEmpty(timeoutMs = 8_000): Promise<void> {
+    await until(() => this.gateway.calls === 0, `the register of calls to be empty (${this.gateway.calls} left)`, timeoutMs);
+    const { engines } = this.gateway;
+    let last = '';
+    await until(async () => {
+      const endpoints = await this.metric(/^gateway_endpoints /);
+      const stats = engines ? await engines.stats() : undefined;
+      const left = { endpoints, sessions: stats?.media['sessions'] ?? 0, ports: stats?.media['rtpPortsInUse'] ?? 0, dialogs: stats?.sip['dialogs'] ?? 0 };
+      last = JSON.stringify(left);
+      return Object.values(left).every((count) => count === 0);
+    }, 'nothing to be left of any call', timeoutMs).catch((error: unknown) => {
+      throw new Error(`${error instanceof Error ? error.message : ''}: ${last}`);
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.gateway.stop(0);
+  }
+}

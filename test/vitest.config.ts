@@ -1,0 +1,36 @@
+import path from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+/** Suites that measure audio or load the machine: one after another, by themselves. */
+const alone = ['test/engines/media/**/*.test.ts', 'test/engines/**/fuzz.test.ts', 'test/bench/**/*.test.ts', 'test/e2e/two-hundred-calls.test.ts'];
+
+/** Suites with programs that are not ours: sipp, baresip, Chromium, built processes. */
+const withPeers = ['test/e2e/**/*.test.ts', 'test/process/**/*.test.ts', 'test/screen/**/*.test.ts', 'test/phone/**/*.test.ts', 'test/peers/**/*.test.ts'];
+
+/** What `npm test` found no peers for (test/run.mjs says so). */
+const leftOut = (process.env['TEST_LEAVE_OUT'] ?? '').split(',').filter(Boolean).map((folder) => `${folder}/**`);
+/** A SIP server that is not ours to start gives new calls in turn to every gateway that is connected: one at a time, then. */
+const sharedEngines = process.env['DRACHTIO_ADMIN'] !== undefined;
+
+const maxWorkers = sharedEngines ? 1 : 2;
+
+const common = {
+  // Real peers over real sockets on a machine that may have two cores: patience costs nothing when all is well.
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+  pool: 'forks' as const,
+  sequence: { hooks: 'stack' as const },
+};
+
+export default defineConfig({
+  root: path.resolve(import.meta.dirname, '..'),
+  test: {
+    projects: [
+      { test: { ...common, name: 'alone', include: alone, exclude: leftOut, maxWorkers: 1, fileParallelism: false, sequence: { ...common.sequence, groupOrder: 1 } } },
+      // Mostly waiting for people's speed of talking and typing: two at a time.
+      { test: { ...common, name: 'rooms', include: ['test/**/*.test.ts'], exclude: [...alone, ...withPeers, ...leftOut], maxWorkers, sequence: { ...common.sequence, groupOrder: 2 } } },
+      // A foreign program that stumbles on a busy machine gets a second chance, and the report says so (retry x1).
+      { test: { ...common, name: 'calls', include: withPeers, exclude: [...alone, ...leftOut], maxWorkers, retry: 1, sequence: { ...common.sequence, groupOrder: 2 } } },
+    ],
+  },
+});
