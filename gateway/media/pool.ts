@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { MediaServerAddress } from '../../config/types.js';
 import { bounded, Gate, MediaError } from './bounded.js';
 import { MediaEndpoint } from './endpoint.js';
+import { withObservedDialogs } from './observed-dialogs.js';
 import { preflight } from './preflight.js';
 
 export interface PoolOptions {
@@ -54,16 +55,9 @@ export class MediaPool extends EventEmitter<{ changed: [] }> {
   private readonly gate: Gate;
   private closed = false;
 
-  constructor(private readonly srf: Srf, private servers: readonly MediaServerAddress[], private readonly options: PoolOptions, private readonly log: Logger) {
+  constructor(private readonly srf: Srf, servers: readonly MediaServerAddress[], private readonly options: PoolOptions, private readonly log: Logger) {
     super();
     this.gate = new Gate(options.maxPendingEndpoints, options.maxPendingEndpoints * 10);
-    for (const server of servers) void this.keepConnected(server, 0);
-  }
-
-  /** Replaces the servers, as when the embedded engines came back on other ports. */
-  replaceServers(servers: readonly MediaServerAddress[]): void {
-    this.servers = servers;
-    for (const link of this.links.values()) link.close();
     for (const server of servers) void this.keepConnected(server, 0);
   }
 
@@ -150,12 +144,12 @@ export class MediaPool extends EventEmitter<{ changed: [] }> {
 
   private async keepConnected(server: MediaServerAddress, attempt: number): Promise<void> {
     const name = `${server.host}:${server.port}`;
-    if (this.closed || !this.servers.includes(server)) return;
+    if (this.closed) return;
     try {
       const looked = await preflight({ ...server, secret: server.secret.reveal() }, this.options.commandTimeoutMs);
       if (!looked.ok) throw new MediaError('no_media_server', fixes[looked.problem]);
       const connected = await bounded(
-        new Mrf(this.srf).connect({
+        new Mrf(withObservedDialogs(this.srf)).connect({
           address: server.host,
           port: server.port,
           secret: server.secret.reveal(),
@@ -167,7 +161,7 @@ export class MediaPool extends EventEmitter<{ changed: [] }> {
         'connect',
       );
       const link = new MediaServerLink(connected, name);
-      if (this.closed || !this.servers.includes(server)) return link.close();
+      if (this.closed) return link.close();
       this.links.set(name, link);
       this.log.info({ mediaServer: name }, 'media server connected');
       link.gone.signal.addEventListener('abort', () => {
