@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { Secret } from './secret.js';
-import type { RawConfig } from './schema.js';
+import type { RawConfig, RawTenant } from './schema/index.js';
 
 type Listeners = RawConfig['listeners'];
 type Media = RawConfig['media'];
@@ -46,15 +46,64 @@ export interface DemoKeys {
   readonly signingKey: KeyObject;
 }
 
-/** The configuration as the rooms use it: complete, checked, and frozen. */
-export interface Config {
-  readonly demo: boolean;
-  readonly log: Readonly<RawConfig['log']>;
-  readonly listeners: { readonly [K in keyof Listeners]: Readonly<Listeners[K]> };
-  readonly sip: { readonly listen: Readonly<RawConfig['sip']['listen']>; readonly servers: readonly SipServerAddress[] };
-  readonly media: Readonly<Omit<Media, 'servers'>> & { readonly servers: readonly MediaServerAddress[] };
-  readonly trunks: readonly Readonly<RawConfig['trunks'][number]>[];
-  readonly services: readonly Readonly<RawConfig['services'][number]>[];
+/** A key of ours with which results are opened or requests are signed. */
+export interface PrivateKey {
+  readonly type: 'RSA' | 'EC';
+  readonly key: KeyObject;
+}
+
+/** A key under which the session keys in a shared store are wrapped. */
+export interface SealKey {
+  /** Stands beside what it sealed, so that a later key can take over while this one still opens. */
+  readonly id: string;
+  /** 32 bytes. */
+  readonly key: Secret;
+}
+
+export interface TlsClient {
+  /** PEM of the authorities to trust instead of the system's. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: Secret;
+  readonly serverName?: string;
+}
+
+/** Where sessions, limits and progress are kept. */
+export type StoreConfig =
+  | { readonly kind: 'memory' }
+  | {
+      readonly kind: 'redis';
+      /** One server, a Sentinel-watched pair, or a Cluster: exactly one of the three. */
+      readonly server?: { readonly host: string; readonly port: number };
+      readonly sentinel?: { readonly name: string; readonly nodes: readonly { readonly host: string; readonly port: number }[]; readonly password?: Secret };
+      readonly cluster?: { readonly nodes: readonly { readonly host: string; readonly port: number }[] };
+      readonly username?: string;
+      readonly password?: Secret;
+      /** Present: connections are encrypted. */
+      readonly tls?: TlsClient;
+      /** Begins every key in Redis. */
+      readonly prefix: string;
+      /** The first one seals; all of them open. */
+      readonly sealKeys: readonly SealKey[];
+    };
+
+/** A listener's own certificate, and whose client certificates it believes. */
+export interface ListenerTls {
+  readonly cert: string;
+  readonly key: Secret;
+  /** PEM of the authorities of client certificates; present: the core must show one. */
+  readonly clientCa?: string;
+}
+
+/** One municipality on this gateway: its keys, numbers, agents and limits. Nothing here is shared with another. */
+export interface Tenant {
+  /** Stands in addresses (`/t/<name>/...`), logs and store keys; `main` when the configuration names no tenants. */
+  readonly name: string;
+  /** What citizens read: "Gemeente Zutphen". */
+  readonly displayName: string;
+  /** Folder of this tenant's own prompts as the media servers see it; undefined: the gateway's. */
+  readonly promptsPath?: string;
+  readonly services: readonly Readonly<RawTenant['services'][number]>[];
   readonly agents: readonly AgentConfig[];
   readonly idContact: {
     readonly dialect: 'id-contact' | 'verder-helpen';
@@ -62,13 +111,41 @@ export interface Config {
     readonly phoneNumber: string;
     /** The same as the configuration writes it, for people to read. */
     readonly phoneNumberShown: string;
+    /** Our name as the core knows it; the `kid` of our requests. */
     readonly name: string;
-    readonly decryptionKey: { readonly type: 'RSA' | 'EC'; readonly key: KeyObject };
+    /** What the core is given for the citizen: a telephone address with the code, or our own page. */
+    readonly clientUrl: 'tel' | 'page';
+    /** Ours: the first is the one in use, the others were, and still open results. At least one. */
+    readonly decryptionKeys: readonly PrivateKey[];
+    /** Several of one name: a plugin that is changing its key. */
     readonly verificationKeys: readonly VerificationKey[];
+    /** Bearer tokens, one of which the core must present to start a session; none: not asked for. */
+    readonly coreTokens: readonly Secret[];
+    /** Names (CN or DNS) one of which the core's client certificate must carry; none: any that the listener believes. */
+    readonly coreCertificateNames: readonly string[];
+    /** Base address of the core, for authentication during the call; undefined: that is not offered. */
+    readonly coreUrl?: string;
+    /** Our key for requests to the core. */
+    readonly signingKey?: PrivateKey;
   };
-  readonly codes: Readonly<Omit<RawConfig['codes'], 'hashKey' | 'hashKeyFile'>> & { readonly hashKey: Secret };
-  readonly sessions: Readonly<RawConfig['sessions']>;
-  readonly calls: Readonly<RawConfig['calls']>;
-  /** Present exactly when `demo` is true. */
+  readonly codes: Readonly<Omit<RawTenant['codes'], 'hashKey' | 'hashKeyFile'>> & { readonly hashKey: Secret };
+  readonly sessions: Readonly<RawTenant['sessions']>;
+  readonly feedback: Readonly<RawTenant['feedback']>;
+  readonly identify: Readonly<Omit<RawTenant['identify'], 'webhook'>> & { readonly webhook?: { readonly url: string; readonly token?: Secret } };
+  /** Present exactly when the configuration's `demo` is true. */
   readonly demoKeys?: DemoKeys;
+}
+
+/** The configuration as the rooms use it: complete, checked, and frozen. */
+export interface Config {
+  readonly demo: boolean;
+  readonly log: Readonly<RawConfig['log']>;
+  readonly listeners: { readonly [K in keyof Listeners]: Readonly<Omit<Listeners[K], 'tls'>> & { readonly tls?: ListenerTls } };
+  readonly sip: { readonly listen: Readonly<RawConfig['sip']['listen']>; readonly servers: readonly SipServerAddress[] };
+  readonly media: Readonly<Omit<Media, 'servers'>> & { readonly servers: readonly MediaServerAddress[] };
+  readonly trunks: readonly Readonly<RawConfig['trunks'][number]>[];
+  readonly store: StoreConfig;
+  readonly calls: Readonly<RawConfig['calls']>;
+  /** At least one; the first is the only one when the configuration names none. */
+  readonly tenants: readonly Tenant[];
 }

@@ -5,28 +5,42 @@ export type StoredResult = { readonly status: 'success'; readonly sealed: Buffer
 export interface StoredSession {
   readonly sessionId: string;
   readonly purpose: string;
-  readonly expectsResult: boolean;
-  readonly codeHash: string;
+  readonly authentication: 'expected' | 'none';
+  /** undefined: a session for a call, which nobody can claim by a code. */
+  readonly codeHash?: string;
   readonly tokenHash: string;
+  /** Hash of the page's token: also the name of its progress board. */
+  readonly board: string;
+  /** The code for the page, sealed under a key made from the page's token, which is stored nowhere. */
+  readonly sealedCode?: Buffer;
+  readonly word: number;
   readonly sealKey: Buffer;
   /** Until then the code can be claimed; after it an unclaimed session does not exist any more. */
   readonly expiresAtMs: number;
+  readonly extendableUntilMs: number;
   readonly result?: StoredResult;
 }
+
+/** `used`: the code is known, but another call holds its session, or its session ended within its lifetime; `board` while that session lives. */
+export type StoreClaim = { readonly session: StoredSession } | { readonly refused: 'unknown' | 'used'; readonly board?: string };
 
 /**
  * Where sessions live. Every operation is atomic, also against other nodes, and treats a session past its time as
  * absent whether or not its memory was freed already.
  */
 export interface SessionStore {
-  /** `taken`: another live session has this code. */
-  insert(session: StoredSession): Promise<'inserted' | 'taken' | 'full'>;
+  /** `taken`: another live session has this code, or one that ended a moment ago had it. With `heldBy` that call holds it from the start. */
+  insert(session: StoredSession, heldBy?: string): Promise<'inserted' | 'taken' | 'full'>;
   /** The live session a result token belongs to. */
   byToken(tokenHash: string): Promise<StoredSession | undefined>;
+  /** The live session a page belongs to, and whether a call holds it. */
+  byBoard(board: string): Promise<{ readonly session: StoredSession; readonly claimed: boolean } | undefined>;
+  /** Moves the end of an unclaimed session; false when there is none. */
+  extend(sessionId: string, expiresAtMs: number): Promise<boolean>;
   /** Stores a first result. */
   setResult(sessionId: string, result: StoredResult): Promise<'accepted' | 'duplicate' | 'unknown'>;
   /** Gives the session to a call, unless another has it; a call that already has it gets it again. */
-  claim(codeHash: string, callId: string): Promise<StoredSession | undefined>;
+  claim(codeHash: string, callId: string): Promise<StoreClaim>;
   /** The session, if this call holds it. */
   held(sessionId: string, callId: string): Promise<StoredSession | undefined>;
   /** Ends the hold; until `graceEndsAtMs` the code can claim again, then the session is gone. */
@@ -38,5 +52,7 @@ export interface SessionStore {
   /** Tells of every session that ends, by removal or expiry. Returns the unsubscriber. */
   onGone(listener: (sessionId: string) => void): () => void;
   count(): Promise<{ live: number; claimed: number }>;
+  /** False while a remote store does not answer; operations then reject with VaultError `store_unreachable`, soon. */
+  readonly ready: boolean;
   close(): Promise<void>;
 }
