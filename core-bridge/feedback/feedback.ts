@@ -12,6 +12,8 @@ export interface SessionFeedback {
   talking(callId: string): void;
   /** `logout` to every address of the call; then it is forgotten. */
   done(callId: string): void;
+  /** The call dropped but may come back with the same code: nothing more is said, and the addresses are forgotten. */
+  forget(callId: string): void;
   /** Gives what is queued a short chance, then drops it. */
   close(): Promise<void>;
 }

@@ -44,8 +44,8 @@ export type Claim =
       /** Which word of the list the page shows and the gateway speaks (see companion/words.ts). */
       readonly word: number;
     }
-  /** For logs and limits only: callers are never told which. `used`: another call has, or had, this code. */
-  | { readonly ok: false; readonly reason: 'unknown' | 'used' };
+  /** For logs and limits only: callers are never told which. `used`: another call has, or had, this code; `board` while its session lives, to warn there. */
+  | { readonly ok: false; readonly reason: 'unknown' | 'used'; readonly board?: string };
 
 /** What the citizen's page may know, by its own token. */
 export interface SessionOnPage {
