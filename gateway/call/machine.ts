@@ -3,11 +3,13 @@
  *
  *   arriving -> greeting -> collecting -> claiming -> (awaitingResult) -> waiting -> offered -> revealing -> connected -> ended
  *
- * "Unidentified" is a property of a call (`identity: 'none'`), not a state. Nothing here does anything: effects are
+ * "Unidentified" is a property of a call (`identity: 'none'`), not a state. Authentication during the call runs beside
+ * these states, in `invitation.ts`. Nothing here does anything: effects are
  * carried out by `call.ts`, and an event that does not belong to the present state changes nothing. Late events are
  * told from current ones by ids (`offerId`, `revealId`), never by time.
  */
 import type { SpokenCode } from '../../ivr/index.js';
+import { invitationEnded, invitationOnScreen, invitationStep, type Invitation } from './invitation.js';
 
 export type StateName =
   | 'arriving' | 'greeting' | 'collecting' | 'claiming' | 'awaitingResult' | 'waiting' | 'offered' | 'revealing' | 'connected' | 'ended';
@@ -22,7 +24,7 @@ export const endReasons = [
 export type EndReason = (typeof endReasons)[number];
 
 /** Why the caller is asked for the code again. */
-export type EntryProblem = 'notRecognised' | 'tooShort' | 'nothingHeard';
+export type EntryProblem = 'notRecognised' | 'slip' | 'tooShort' | 'nothingHeard';
 
 export interface CallState {
   readonly name: StateName;
@@ -33,6 +35,8 @@ export interface CallState {
   readonly agent?: string;
   readonly offerId?: string;
   readonly revealId?: string;
+  /** The caller is invited to identify themselves during the call. */
+  readonly invitation?: Invitation;
   /** True from the moment attributes were handed to a screen: such a session is purged, never let go. */
   readonly shown: boolean;
   /** Bridges that failed or acknowledgements that were missed so far: bounded, so that a call cannot circle for ever. */
@@ -50,7 +54,7 @@ export type CallEvent =
   | { type: 'claimed'; sessionId: string; identity: CallIdentity }
   | { type: 'refused' }
   | { type: 'vaultFailed' }
-  | { type: 'resultArrived'; identity: CallIdentity }
+  | { type: 'resultArrived'; identity: CallIdentity; revealId: string }
   | { type: 'resultTimedOut' }
   | { type: 'agentFound'; agent: string; offerId: string }
   | { type: 'agentAnswered'; offerId: string; revealId: string }
@@ -61,6 +65,12 @@ export type CallEvent =
   | { type: 'bridgeFailed'; revealId: string }
   | { type: 'agentHungUp' }
   | { type: 'agentEnded'; agent: string }
+  /** By the agent named, or by the caller in the waiting room. */
+  | { type: 'identifyRequested'; agent?: string }
+  | { type: 'invited'; sessionId: string }
+  | { type: 'invitationResult'; sessionId: string; identity: CallIdentity; confirmId: string }
+  | { type: 'identifyWithdrawn'; agent: string }
+  | { type: 'wordCompared'; agent: string; confirmId: string; same: boolean; revealId: string }
   | { type: 'callerHungUp' }
   | { type: 'waitedTooLong' }
   | { type: 'mediaLost' }
@@ -82,6 +92,11 @@ export type Effect =
   | { do: 'reveal'; agent: string; revealId: string; sessionId?: string }
   | { do: 'clearScreen'; agent: string; because: 'ended' | 'missed' | 'requeued' | 'failed' }
   | { do: 'bridge'; agent: string; revealId: string }
+  | { do: 'invite' }
+  | { do: 'showInvitation'; agent: string }
+  | { do: 'confirmWord'; agent: string; confirmId: string }
+  | { do: 'identifyFailed'; agent: string }
+  | { do: 'withdrawInvitation' }
   | { do: 'purge'; sessionId: string }
   | { do: 'letGo'; sessionId: string }
   | { do: 'endCallerLeg'; reason: EndReason }
@@ -122,6 +137,8 @@ export function step(state: CallState, event: CallEvent, options: CourseOptions)
     case 'crashed': return end(state, 'internalError');
     default:
   }
+  const invitation = invitationStep(state, event);
+  if (invitation) return invitation;
   switch (state.name) {
     case 'arriving': return arriving(state, event);
     case 'greeting': return greeting(state, event);
@@ -208,13 +225,11 @@ function revealing(state: CallState, event: CallEvent, options: CourseOptions): 
   switch (event.type) {
     case 'acknowledged':
       if (event.revealId !== state.revealId) return stay(state);
-      return { state: { ...state, name: 'connected' }, effects: [{ do: 'bridge', agent, revealId: event.revealId }] };
+      return connect(state, event.revealId);
     case 'acknowledgementMissed': {
       if (event.revealId !== state.revealId) return stay(state);
       // Nothing private is at stake in a call without a session: it needs no screen.
-      if (state.sessionId === undefined) {
-        return { state: { ...state, name: 'connected' }, effects: [{ do: 'bridge', agent, revealId: event.revealId }] };
-      }
+      if (state.sessionId === undefined) return connect(state, event.revealId);
       if (options.onMissingAck === 'requeue') return setBack(state, 'missed', options);
       const { sessionId, ...rest } = state;
       return {
@@ -235,6 +250,7 @@ function revealing(state: CallState, event: CallEvent, options: CourseOptions): 
         state: { ...state, revealId: event.revealId },
         effects: [{ do: 'reveal', agent, revealId: event.revealId, ...(state.sessionId === undefined ? {} : { sessionId: state.sessionId }) }],
       };
+    case 'resultArrived': return showLateResult(state, event);
     // The agent changed their mind before the bridge: the caller keeps the place.
     case 'agentHungUp': return setBack(state, 'failed', options);
     case 'agentEnded': return event.agent === agent ? setBack(state, 'failed', options) : stay(state);
@@ -245,16 +261,31 @@ function revealing(state: CallState, event: CallEvent, options: CourseOptions): 
 function connected(state: CallState, event: CallEvent, options: CourseOptions): Step {
   switch (event.type) {
     case 'bridgeFailed': return event.revealId === state.revealId ? setBack(state, 'failed', options) : stay(state);
+    case 'resultArrived': return showLateResult(state, event);
     case 'agentHungUp': return end(state, 'agentHungUp');
     case 'agentEnded': return event.agent === state.agent ? end(state, 'agentEnded') : stay(state);
     case 'screenReturned':
       if (event.agent !== state.agent) return stay(state);
-      return {
+      return invitationOnScreen({
         state: { ...state, revealId: event.revealId },
         effects: [{ do: 'reveal', agent: event.agent, revealId: event.revealId, ...(state.sessionId === undefined ? {} : { sessionId: state.sessionId }) }],
-      };
+      }, event.revealId);
     default: return stay(state);
   }
+}
+
+/** The result came after the agent had answered: the screen is told now, during the conversation if need be. */
+function showLateResult(state: CallState, event: Extract<CallEvent, { type: 'resultArrived' }>): Step {
+  if (state.sessionId === undefined || state.identity === event.identity) return stay(state);
+  return {
+    state: { ...state, identity: event.identity, revealId: event.revealId },
+    effects: [{ do: 'reveal', agent: state.agent!, revealId: event.revealId, sessionId: state.sessionId }],
+  };
+}
+
+/** Screen and phone are ready: the voices may meet. */
+function connect(state: CallState, revealId: string): Step {
+  return invitationOnScreen({ state: { ...state, name: 'connected' }, effects: [{ do: 'bridge', agent: state.agent!, revealId }] }, revealId);
 }
 
 /** Another attempt at the code, or, when they are used up, on to a human without identification. */
@@ -297,11 +328,12 @@ function end(state: CallState, reason: EndReason): Step {
   const effects: Effect[] = [];
   if (state.agent !== undefined) effects.push({ do: 'clearScreen', agent: state.agent, because: 'ended' });
   if (state.sessionId !== undefined) effects.push({ do: state.shown ? 'purge' : 'letGo', sessionId: state.sessionId });
+  effects.push(...invitationEnded(state));
   if (state.name === 'waiting') effects.push({ do: 'leaveWaitingRoom' });
   if (state.agent !== undefined) effects.push({ do: 'dropAgentLeg' });
   effects.push({ do: 'endCallerLeg', reason });
   if (state.agent !== undefined) effects.push({ do: 'freeAgent', agent: state.agent, because: 'ended' });
   effects.push({ do: 'close', reason });
-  const { agent: _agent, offerId: _offer, revealId: _reveal, sessionId: _session, ...rest } = state;
+  const { agent: _agent, offerId: _offer, revealId: _reveal, sessionId: _session, invitation: _invitation, ...rest } = state;
   return { state: { ...rest, name: 'ended', reason }, effects };
 }

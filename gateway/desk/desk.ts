@@ -25,11 +25,21 @@ interface Seat {
 /** How long an agent whose phone did not take a call is left alone, in ms, growing with each miss. */
 const restMs = [1_000, 3_000, 10_000, 30_000];
 
-export class Desk extends EventEmitter<{ match: [callId: string, agent: DeskAgent] }> {
+/** Places in the line are told at most this often, in ms: a busy minute must not become a flood of messages. */
+const lineIntervalMs = 500;
+
+export interface DeskEvents {
+  match: [callId: string, agent: DeskAgent];
+  /** Somebody's place in the line changed; first in line first. */
+  line: [callIds: readonly string[]];
+}
+
+export class Desk extends EventEmitter<DeskEvents> {
   private readonly room = new WaitingRoom();
   private readonly seats = new Map<string, Seat>();
   private readonly rests = new Set<NodeJS.Timeout>();
   private closed = false;
+  private lineTimer: NodeJS.Timeout | undefined;
 
   constructor(agents: readonly DeskAgent[]) {
     super();
@@ -60,11 +70,13 @@ export class Desk extends EventEmitter<{ match: [callId: string, agent: DeskAgen
 
   enter(callId: string, at: 'tail' | 'head'): void {
     this.room.enter(callId, at, Date.now());
+    this.lineChanged();
     this.match();
   }
 
   leave(callId: string): void {
     this.room.leave(callId);
+    this.lineChanged();
   }
 
   /** An agent's screen came or went. */
@@ -116,6 +128,15 @@ export class Desk extends EventEmitter<{ match: [callId: string, agent: DeskAgen
     this.closed = true;
     for (const timer of this.rests) clearTimeout(timer);
     this.rests.clear();
+    clearTimeout(this.lineTimer);
+  }
+
+  private lineChanged(): void {
+    if (this.closed) return;
+    this.lineTimer ??= setTimeout(() => {
+      this.lineTimer = undefined;
+      this.emit('line', this.room.inOrder());
+    }, lineIntervalMs);
   }
 
   private match(): void {
@@ -126,6 +147,7 @@ export class Desk extends EventEmitter<{ match: [callId: string, agent: DeskAgen
       const seat = this.longestIdle();
       if (!seat) return;
       this.room.leave(callId);
+      this.lineChanged();
       seat.callId = callId;
       this.emit('match', callId, seat.agent);
     }

@@ -27,6 +27,11 @@ export class WaitingRoom {
     return this.places.findIndex((place) => place.callId === callId) + 1;
   }
 
+  /** Everybody who waits, next one first. */
+  inOrder(): string[] {
+    return this.places.map(({ callId }) => callId);
+  }
+
   get size(): number {
     return this.places.length;
   }

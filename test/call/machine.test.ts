@@ -19,7 +19,12 @@ const anyEvent: fc.Arbitrary<CallEvent> = fc.oneof(
   fc.constantFrom('verified' as const, 'awaiting' as const, 'failed' as const, 'unauthenticated' as const).map((identity): CallEvent => ({ type: 'claimed', sessionId: 'session', identity })),
   fc.constant<CallEvent>({ type: 'refused' }),
   fc.constant<CallEvent>({ type: 'vaultFailed' }),
-  fc.constant<CallEvent>({ type: 'resultArrived', identity: 'verified' }),
+  fc.record({ type: fc.constant('resultArrived' as const), identity: fc.constantFrom('verified' as const, 'failed' as const), revealId: id }),
+  fc.record({ type: fc.constant('identifyRequested' as const), agent: fc.option(agent, { nil: undefined }) }),
+  fc.record({ type: fc.constant('invited' as const), sessionId: fc.constantFrom('invited-1', 'invited-2') }),
+  fc.record({ type: fc.constant('invitationResult' as const), sessionId: fc.constantFrom('invited-1', 'invited-2'), identity: fc.constantFrom('verified' as const, 'failed' as const), confirmId: id }),
+  fc.record({ type: fc.constant('identifyWithdrawn' as const), agent }),
+  fc.record({ type: fc.constant('wordCompared' as const), agent, confirmId: id, same: fc.boolean(), revealId: id }),
   fc.constant<CallEvent>({ type: 'resultTimedOut' }),
   fc.record({ type: fc.constant('agentFound' as const), agent, offerId: id }),
   fc.record({ type: fc.constant('agentAnswered' as const), offerId: id, revealId: id }),
@@ -41,9 +46,16 @@ const usualWay: CallEvent[] = [
   { type: 'answered' }, { type: 'greeted' }, { type: 'codeEntered', code }, { type: 'claimed', sessionId: 'session', identity: 'verified' },
   { type: 'agentFound', agent: 'anna', offerId: 'id-1' }, { type: 'agentAnswered', offerId: 'id-1', revealId: 'id-2' }, { type: 'acknowledged', revealId: 'id-2' },
 ];
-const history = fc.tuple(fc.nat(usualWay.length), fc.array(anyEvent, { maxLength: 40 })).chain(([kept, extra]) =>
+/** And then identifies once more, during the call. */
+const againDuringTheCall: CallEvent[] = [
+  { type: 'identifyRequested', agent: 'anna' }, { type: 'invited', sessionId: 'invited-1' },
+  { type: 'invitationResult', sessionId: 'invited-1', identity: 'verified', confirmId: 'id-3' },
+  { type: 'wordCompared', agent: 'anna', confirmId: 'id-3', same: true, revealId: 'id-1' },
+];
+const longWay = [...usualWay, ...againDuringTheCall];
+const history = fc.tuple(fc.nat(longWay.length), fc.array(anyEvent, { maxLength: 40 })).chain(([kept, extra]) =>
   fc.shuffledSubarray(extra.map((_, i) => i), { minLength: extra.length }).map((order) => {
-    const events = usualWay.slice(0, kept);
+    const events = longWay.slice(0, kept);
     order.forEach((at, i) => events.splice((at * 7) % (events.length + 1), 0, extra[i]!));
     return events;
   }),
@@ -78,6 +90,22 @@ describe('the usual call', () => {
     const done = moments.flatMap(({ effects }) => effects.map((effect) => effect.do));
     expect(done).toEqual(['greet', 'collect', 'claim', 'enterWaitingRoom', 'keepCompany', 'ringAgent', 'reveal', 'bridge']);
   });
+  it('takes an identity proved during the call in place of the older one', () => {
+    const moments = live(longWay, options);
+    expect(moments.slice(usualWay.length).map(({ effects }) => effects.map((effect) => effect.do))).toEqual([['invite'], ['showInvitation'], ['confirmWord'], ['withdrawInvitation', 'purge', 'reveal']]);
+    expect(moments.at(-1)!.after).toMatchObject({ name: 'connected', sessionId: 'invited-1', identity: 'verified', shown: true });
+    expect(moments.at(-1)!.effects).toContainEqual({ do: 'purge', sessionId: 'session' });
+  });
+  it('forgets an identity whose word is not the caller’s', () => {
+    const moments = live([...longWay.slice(0, -1), { type: 'wordCompared', agent: 'anna', confirmId: 'id-3', same: false, revealId: 'id-1' }], options);
+    expect(moments.at(-1)!.after).toMatchObject({ name: 'connected', sessionId: 'session' });
+    expect(moments.at(-1)!.effects).toEqual([{ do: 'identifyFailed', agent: 'anna' }, { do: 'withdrawInvitation' }, { do: 'purge', sessionId: 'invited-1' }]);
+  });
+  it('shows a result that arrives during the conversation', () => {
+    const late = usualWay.map((event): CallEvent => (event.type === 'claimed' ? { ...event, identity: 'awaiting' } : event));
+    const moments = live([...late.slice(0, 4), { type: 'resultTimedOut' }, ...late.slice(4), { type: 'resultArrived', identity: 'verified', revealId: 'id-3' }], options);
+    expect(moments.at(-1)!.effects).toEqual([{ do: 'reveal', agent: 'anna', revealId: 'id-3', sessionId: 'session' }]);
+  });
   it('gives a person without identification after the attempts are used up', () => {
     const tries: CallEvent[] = [{ type: 'codeEntered', code }, { type: 'refused' }];
     const moments = live([{ type: 'answered' }, { type: 'greeted' }, ...tries, ...tries, ...tries], options);
@@ -105,8 +133,8 @@ describe('whatever happens in whatever order', () => {
         for (const effect of effects) {
           if (effect.do !== 'reveal') continue;
           expect(effect.agent).toBe(before.agent);
-          if (effect.sessionId !== undefined) expect(effect.sessionId).toBe(before.sessionId);
-          expect(['agentAnswered', 'screenReturned', 'acknowledgementMissed']).toContain(event.type);
+          if (effect.sessionId !== undefined) expect(effect.sessionId).toBe(event.type === 'wordCompared' ? before.invitation?.sessionId : before.sessionId);
+          expect(['agentAnswered', 'screenReturned', 'acknowledgementMissed', 'resultArrived', 'wordCompared']).toContain(event.type);
           if (effect.sessionId !== undefined) expect(after.shown).toBe(true);
         }
       }
@@ -140,27 +168,34 @@ describe('whatever happens in whatever order', () => {
       if (moments.at(-1)?.after.name === 'ended') expect(taken).toBeUndefined();
     });
   });
-  it('a claimed session ends in exactly one purge or letting go, and a shown one is never let go', () => {
+  it('every session a call takes ends in exactly one purge or letting go, and a shown one is never let go', () => {
+    const heldBy = (state: CallState) => new Set([state.sessionId, state.invitation?.sessionId].filter((held) => held !== undefined));
     holds((moments) => {
-      let claimed = false;
-      let shown = false;
-      let ends = 0;
+      const shown = new Set<string>();
       for (const { before, after, effects } of moments) {
-        claimed ||= before.sessionId === undefined && after.sessionId !== undefined;
         for (const effect of effects) {
-          if (effect.do === 'reveal' && effect.sessionId !== undefined) shown = true;
-          if (effect.do === 'purge') ends += 1;
-          if (effect.do === 'letGo') {
-            ends += 1;
-            expect(shown).toBe(false);
-          }
+          if (effect.do === 'reveal' && effect.sessionId !== undefined) shown.add(effect.sessionId);
+          if (effect.do === 'letGo') expect(shown.has(effect.sessionId)).toBe(false);
         }
+        const ended = effects.flatMap((effect) => (effect.do === 'purge' || effect.do === 'letGo' ? [effect.sessionId] : []));
+        const left = [...heldBy(before)].filter((held) => !heldBy(after).has(held));
+        expect(ended.sort()).toEqual(left.sort());
       }
-      const ended = moments.at(-1)?.after.name === 'ended';
-      if (!claimed) expect(ends).toBe(0);
-      else if (ended) expect(ends).toBe(1);
-      else expect(ends).toBeLessThanOrEqual(1);
+      if (moments.at(-1)?.after.name === 'ended') expect(heldBy(moments.at(-1)!.after).size).toBe(0);
     });
+  });
+  it('shows nothing of an identification during the call before the agent confirmed the word on the caller’s page', () => {
+    let compared = 0;
+    holds((moments) => {
+      const confirmed = new Set<string>();
+      for (const { event, before, effects } of moments) {
+        const { invitation } = before;
+        if (event.type === 'wordCompared' && event.same && before.name === 'connected' && event.agent === before.agent && invitation?.confirmId === event.confirmId) confirmed.add(invitation.sessionId);
+        for (const effect of effects) if (effect.do === 'reveal' && effect.sessionId?.startsWith('invited')) expect(confirmed).toContain(effect.sessionId);
+      }
+      compared += confirmed.size;
+    });
+    expect(compared).toBeGreaterThan(0);
   });
   it('ends once, with a reason from the list, and does nothing afterwards', () => {
     holds((moments) => {
