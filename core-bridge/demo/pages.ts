@@ -1,6 +1,5 @@
 import type { Config } from '../../config/index.js';
-import type { Html} from './html.js';
-import { html } from './html.js';
+import { html, type Html } from '../html.js';
 import { FIELDS, type Persona } from './personas.js';
 
 /** What the last page shows. `outcome` is what the test authentication was asked to report. */
