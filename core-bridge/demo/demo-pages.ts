@@ -59,11 +59,12 @@ export class DemoRefusedError extends Error {
  */
 export function demoPages(options: DemoPagesOptions): FastifyPluginAsync {
   const { config, log } = options;
-  if (!config.demo || !config.demoKeys || process.env['NODE_ENV'] === 'production') throw new DemoRefusedError();
-  const core = new DemoCore({ coreUrl: options.coreUrl, plugin: new TestPlugin(config, config.demoKeys), log });
-  const purposes = config.services.flatMap((service) => service.purposes);
+  const tenant = config.tenants[0]!;
+  if (!config.demo || !tenant.demoKeys || process.env['NODE_ENV'] === 'production') throw new DemoRefusedError();
+  const core = new DemoCore({ coreUrl: options.coreUrl, plugin: new TestPlugin(tenant.idContact, tenant.demoKeys), log });
+  const purposes = tenant.services.flatMap((service) => service.purposes);
   const asset = (name: string): Buffer => readFileSync(new URL(name, import.meta.url));
-  const style = asset('style.css');
+  const style = asset('../citizen.css');
   const icon = asset('icon.svg');
 
   /** The command that lets the test phone call with a code. */
@@ -101,7 +102,7 @@ export function demoPages(options: DemoPagesOptions): FastifyPluginAsync {
     });
 
     app.get('/', (_request, reply) => reply.redirect('/demo', 303));
-    app.get('/demo', (_request, reply) => page(reply, purposePage(config.services)));
+    app.get('/demo', (_request, reply) => page(reply, purposePage(tenant.services)));
     app.get('/demo/style.css', (_request, reply) => reply.type('text/css; charset=utf-8').send(style));
     app.get('/demo/icon.svg', (_request, reply) => reply.type('image/svg+xml').send(icon));
 
@@ -118,7 +119,7 @@ export function demoPages(options: DemoPagesOptions): FastifyPluginAsync {
       if (persona.fullname === '') return page(reply, authenticationPage(purpose, persona, 'Fill in a name: it is what the agent will see.'), 400);
       const session = await core.start(purpose, toOutcome(outcome, persona), outcome === 'late' ? LATE_SECONDS * 1_000 : 0);
       const { number: _number, ...shown } = session;
-      return page(reply, codePage({ ...shown, numberShown: config.idContact.phoneNumberShown, lifetimeSeconds: config.codes.lifetimeSeconds, command: command(session), outcome }));
+      return page(reply, codePage({ ...shown, numberShown: tenant.idContact.phoneNumberShown, lifetimeSeconds: tenant.codes.lifetimeSeconds, command: command(session), outcome }));
     });
 
     app.post('/demo/session', { logLevel: 'silent', bodyLimit: MAX_BODY_BYTES }, async (request, reply) => {
@@ -128,7 +129,7 @@ export function demoPages(options: DemoPagesOptions): FastifyPluginAsync {
       if (!purposes.includes(purpose)) throw new HttpError(400, 'purpose_unknown', 'No service of this gateway has that purpose.');
       const outcome: TestOutcome | null = result === 'none' ? null : result === 'failed' ? { status: 'failed' } : { status: 'success', attributes };
       const session = await core.start(purpose, outcome, delayMs);
-      return reply.code(201).send({ ...session, purpose, attributes: result === 'success' ? attributes : {}, expiresInSeconds: config.codes.lifetimeSeconds, command: command(session) });
+      return reply.code(201).send({ ...session, purpose, attributes: result === 'success' ? attributes : {}, expiresInSeconds: tenant.codes.lifetimeSeconds, command: command(session) });
     });
     app.route({ method: ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], url: '/demo/session', handler: answerMethodNotAllowed('POST') });
   };
