@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Secret } from '../../config/index.js';
-import { generateCode, hashCode } from '../codes.js';
+import { generateCode, hashCode } from '../codes/index.js';
 import type { VerifiedResult } from '../results/verified-result.js';
 import { newSealKey, seal, unseal } from './seal.js';
 import type { SessionStore, StoredSession } from './store.js';

@@ -1,0 +1,2 @@
+export { hasRightCheckDigit } from './check-digit.js';
+export { generateCode, hashCode } from './code.js';
