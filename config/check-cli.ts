@@ -12,7 +12,8 @@ try {
   const config = loadConfig({ path });
   const file = path ?? (process.env['GATEWAY_CONFIG'] || demoConfigPath);
   const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
-  console.log(`${file} is a valid configuration: ${count(config.trunks.length, 'trunk')}, ${count(config.services.length, 'service')}, ${count(config.agents.length, 'agent')}${config.demo ? '; demo' : ''}.`);
+  const sum = (list: (tenant: (typeof config.tenants)[number]) => readonly unknown[]): number => config.tenants.reduce((total, tenant) => total + list(tenant).length, 0);
+  console.log(`${file} is a valid configuration: ${count(config.trunks.length, 'trunk')}, ${count(sum(({ services }) => services), 'service')}, ${count(sum(({ agents }) => agents), 'agent')}${config.demo ? '; demo' : ''}.`);
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
   console.error(error.message);

@@ -3,10 +3,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LineCounter, parseDocument } from 'yaml';
 import { crossCheck, demoChecks } from './cross-checks.js';
-import { ConfigError, toProblems } from './problems.js';
-import { assemble, resolveSecrets, withDemoKeys } from './resolve.js';
-import { salvage } from './salvage.js';
-import { configSchema } from './schema.js';
+import { understand } from './forms.js';
+import { ConfigError } from './problems.js';
+import { assemble, resolveSecrets, type Resolved } from './resolve/index.js';
+import type { RawConfig } from './schema/index.js';
 import type { Config } from './types.js';
 
 export { ConfigError, printProblem, type Problem } from './problems.js';
@@ -49,17 +49,18 @@ export function loadConfig(options: { path?: string | undefined; env?: Environme
  */
 export function parseConfig(input: unknown, options: { baseDir?: string; env?: Environment } = {}): Config {
   const env = options.env ?? process.env;
-  const parsed = configSchema.safeParse(input);
-  const understood = parsed.success ? parsed.data : (salvage(configSchema, input) ?? {});
-  const { resolved, problems: unreadable } = resolveSecrets(understood, options.baseDir ?? process.cwd());
-  const problems = [
-    ...(parsed.success ? [] : toProblems(parsed.error.issues, input, configSchema)),
-    ...demoChecks(input, env['NODE_ENV']),
-    ...crossCheck(understood),
-    ...unreadable,
-  ];
-  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
-  return deepFreeze(assemble(parsed.data, parsed.data.demo ? withDemoKeys(resolved) : resolved));
+  const { raw, resolved } = check(input, options.baseDir ?? process.cwd(), env);
+  return deepFreeze(assemble(raw, resolved));
+}
+
+/** @throws ConfigError with every problem at once */
+function check(input: unknown, baseDir: string, env: Environment): { raw: RawConfig; resolved: Resolved } {
+  const understood = understand(input);
+  const resolved = resolveSecrets(understood, baseDir);
+  const problems = [...understood.problems, ...demoChecks(input, understood.tenants, env['NODE_ENV']), ...crossCheck(understood, input), ...resolved.problems];
+  if (problems.length > 0) throw new ConfigError(problems);
+  // Without a problem there is no hole in what was understood.
+  return { raw: { ...understood.shared, tenants: understood.tenants.map(({ tenant }) => tenant) } as RawConfig, resolved };
 }
 
 function readYaml(file: string): unknown {

@@ -56,7 +56,7 @@ export interface PrivateKey {
 export interface SealKey {
   /** Stands beside what it sealed, so that a later key can take over while this one still opens. */
   readonly id: string;
-  /** 32 bytes. */
+  /** 32 bytes, as 64 hexadecimal digits. */
   readonly key: Secret;
 }
 
@@ -104,6 +104,8 @@ export interface Tenant {
   /** Folder of this tenant's own prompts as the media servers see it; undefined: the gateway's. */
   readonly promptsPath?: string;
   readonly services: readonly Readonly<RawTenant['services'][number]>[];
+  /** How screens and pages name a purpose; the purpose itself where there is none. */
+  readonly purposeLabels: Readonly<Record<string, { readonly nl: string; readonly en: string }>>;
   readonly agents: readonly AgentConfig[];
   readonly idContact: {
     readonly dialect: 'id-contact' | 'verder-helpen';
@@ -131,6 +133,7 @@ export interface Tenant {
   readonly codes: Readonly<Omit<RawTenant['codes'], 'hashKey' | 'hashKeyFile'>> & { readonly hashKey: Secret };
   readonly sessions: Readonly<RawTenant['sessions']>;
   readonly feedback: Readonly<RawTenant['feedback']>;
+  /** `address` is undefined only where it follows from the public listener and that takes any free port. */
   readonly identify: Readonly<Omit<RawTenant['identify'], 'webhook'>> & { readonly webhook?: { readonly url: string; readonly token?: Secret } };
   /** Present exactly when the configuration's `demo` is true. */
   readonly demoKeys?: DemoKeys;

@@ -41,8 +41,9 @@ interface StartAnswer {
  */
 export function coreListener(options: CoreListenerOptions): FastifyPluginAsync {
   const { config, vault, log } = options;
-  const purposes = new Set(config.services.flatMap((service) => service.purposes));
-  const verifier = new ResultVerifier(config.idContact, options.now);
+  const tenant = config.tenants[0]!;
+  const purposes = new Set(tenant.services.flatMap((service) => service.purposes));
+  const verifier = new ResultVerifier(tenant.idContact, options.now);
 
   async function start(app: FastifyInstance, body: unknown): Promise<StartAnswer> {
     const parsed = startRequest.safeParse(body);
@@ -50,10 +51,10 @@ export function coreListener(options: CoreListenerOptions): FastifyPluginAsync {
     const { purpose, auth_result: token } = parsed.data;
     if (!purposes.has(purpose)) throw new HttpError(400, 'purpose_unknown', 'No service of this gateway has that purpose.');
     const result = token ? await verifier.verify(token) : undefined;
-    const session = await vault.create({ purpose, expectsResult: true });
+    const session = await vault.create({ purpose, authentication: 'expected' });
     if (result) await vault.deliver(session.attrToken, result);
     log.info({ sessionId: session.sessionId, purpose, result: result?.status ?? 'awaited' }, 'session started');
-    const answer: StartAnswer = { client_url: `tel:${config.idContact.phoneNumber},${session.code}` };
+    const answer: StartAnswer = { client_url: `tel:${tenant.idContact.phoneNumber},${session.code}` };
     if (!result) answer.attr_url = `${baseUrl(app)}/attr/${session.attrToken}`;
     return answer;
   }

@@ -48,10 +48,11 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
 
   private constructor(private readonly config: Config, private readonly log: Logger) {
     super();
-    this.vault = createVault(config);
-    this.desk = new Desk(config.agents);
+    const tenant = config.tenants[0]!;
+    this.vault = createVault({ calls: config.calls, codes: tenant.codes, sessions: tenant.sessions });
+    this.desk = new Desk(tenant.agents);
     this.screens = createScreens({
-      agents: config.agents.map((agent) => ({
+      agents: tenant.agents.map((agent) => ({
         name: agent.name,
         displayName: agent.displayName,
         checkPassword: (password) => verifyPassword(password, agent.passwordHash.reveal()),

@@ -95,7 +95,7 @@ function announce(gateway: Gateway, config: Config): void {
         `  1. Agent's screen      ${urls.agents}   log in as anna, password demo`,
         `  2. Citizen's test page ${urls.public}   log in as anyone, get a number and a code`,
         '  3. Call, with the code  npm run call -- --code <code>',
-        ...(sipAddress ? [`     or from a softphone  sip:${config.idContact.phoneNumber}@${sipAddress.host}:${sipAddress.port}`] : []),
+        ...(sipAddress ? [`     or from a softphone  sip:${config.tenants[0]!.idContact.phoneNumber}@${sipAddress.host}:${sipAddress.port}`] : []),
         '',
         `  Agents' phones are simulated and answer by themselves. Health: ${urls.ops}/health   Metrics: ${urls.ops}/metrics`,
         '  The whole story by itself: npm run demo.   Stop with Ctrl-C.',

@@ -1,4 +1,4 @@
-import type { Config } from '../../config/index.js';
+import type { Tenant } from '../../config/index.js';
 import { html, type Html } from '../html.js';
 import { FIELDS, type Persona } from './personas.js';
 
@@ -60,7 +60,7 @@ function readable(purpose: string): string {
 }
 
 /** First step: what the call is about. */
-export function purposePage(services: Config['services']): string {
+export function purposePage(services: Tenant['services']): string {
   const first = services[0]?.purposes[0];
   const groups = services.map(
     (service) => html`<fieldset>

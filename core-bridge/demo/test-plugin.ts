@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { CompactEncrypt, SignJWT } from 'jose';
-import type { Config, DemoKeys } from '../../config/index.js';
+import type { DemoKeys, Tenant } from '../../config/index.js';
 import { DIALECTS, FAILURE_WORD } from '../results/dialect.js';
 
 /** What the test authentication is asked to report. */
@@ -8,17 +8,18 @@ export type TestOutcome = { readonly status: 'success'; readonly attributes: Rea
 
 /** The demo's authentication plugin: authenticates nobody, but signs and encrypts as a real one does. */
 export class TestPlugin {
-  readonly #config: Config;
+  readonly #idContact: Pick<Tenant['idContact'], 'dialect' | 'decryptionKeys'>;
   readonly #keys: DemoKeys;
 
-  constructor(config: Config, keys: DemoKeys) {
-    this.#config = config;
+  constructor(idContact: Pick<Tenant['idContact'], 'dialect' | 'decryptionKeys'>, keys: DemoKeys) {
+    this.#idContact = idContact;
     this.#keys = keys;
   }
 
   /** A result token: JWS by this plugin's key inside a JWE for the gateway's key, valid for five minutes. */
   async token(outcome: TestOutcome): Promise<string> {
-    const { dialect, decryptionKey } = this.#config.idContact;
+    const { dialect, decryptionKeys } = this.#idContact;
+    const decryptionKey = decryptionKeys[0]!;
     const words = DIALECTS[dialect];
     const claims = outcome.status === 'success' ? { status: words.success, attributes: outcome.attributes } : { status: FAILURE_WORD };
     const njwt = await new SignJWT(claims).setProtectedHeader({ alg: 'ES256', typ: 'JWT' }).setSubject(words.subject).setIssuedAt().setExpirationTime('5m').sign(this.#keys.signingKey);

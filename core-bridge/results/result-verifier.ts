@@ -1,5 +1,5 @@
 import { compactDecrypt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
-import type { Config, VerificationKey } from '../../config/index.js';
+import type { PrivateKey, Tenant, VerificationKey } from '../../config/index.js';
 import { FAILURE_WORD, KNOWN_SUBJECTS, SUCCESS_WORDS } from './dialect.js';
 import { ResultError } from './result-error.js';
 import type { VerifiedResult } from './verified-result.js';
@@ -27,12 +27,12 @@ const JWS_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
  * configured keys and never from the token; expiry is checked here, at reception, and not again when the call comes.
  */
 export class ResultVerifier {
-  readonly #decryptionKey: Config['idContact']['decryptionKey'];
+  readonly #decryptionKey: PrivateKey;
   readonly #verificationKeys: readonly VerificationKey[];
   readonly #now: () => number;
 
-  constructor(idContact: Pick<Config['idContact'], 'decryptionKey' | 'verificationKeys'>, now: () => number = Date.now) {
-    this.#decryptionKey = idContact.decryptionKey;
+  constructor(idContact: Pick<Tenant['idContact'], 'decryptionKeys' | 'verificationKeys'>, now: () => number = Date.now) {
+    this.#decryptionKey = idContact.decryptionKeys[0]!;
     this.#verificationKeys = idContact.verificationKeys;
     this.#now = now;
   }

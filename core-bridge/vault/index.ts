@@ -1,4 +1,4 @@
-import type { Config } from '../../config/index.js';
+import type { Config, Tenant } from '../../config/index.js';
 import { MemoryStore } from './memory-store.js';
 import { SealedVault } from './sealed-vault.js';
 import type { SessionVault } from './vault.js';
@@ -9,7 +9,7 @@ export { VaultError, type Claim, type CreatedSession, type Identity, type Reveal
 const LONGEST_TALK_MS = 4 * 3_600_000;
 
 /** The vault that a configuration asks for. `now` is for tests. */
-export function createVault(config: Pick<Config, 'codes' | 'sessions' | 'calls'>, now: () => number = Date.now): SessionVault {
+export function createVault(config: Pick<Config, 'calls'> & Pick<Tenant, 'codes' | 'sessions'>, now: () => number = Date.now): SessionVault {
   const store = new MemoryStore({ maxLive: config.sessions.maxLive, maxHoldMs: config.calls.maxWaitMs + LONGEST_TALK_MS, now });
   return new SealedVault(store, {
     codeDigits: config.codes.digits,

@@ -63,7 +63,7 @@ async function story(): Promise<void> {
     closing.push(() => gateway.stop(0));
     tell('gateway', `up: SIP server, media server, four web listeners`);
 
-    const agent = config.agents[0]!;
+    const agent = config.tenants[0]!.agents[0]!;
     const screen = await ScreenClient.open(gateway.urls.agents, agent.name);
     closing.push(() => screen.stop());
     tell('agent', `${agent.displayName} logs in; the screen is empty`);

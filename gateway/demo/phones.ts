@@ -15,7 +15,7 @@ export class DemoPhones {
   /** Starts a phone for each agent whose phone is on this machine. Returns at once; a phone is up within a second. */
   static start(config: Config, log: Logger): DemoPhones {
     const program = path.join(path.dirname(fileURLToPath(import.meta.url)), 'leashed-phone.js');
-    const children = config.agents.flatMap((agent) => {
+    const children = config.tenants.flatMap((tenant) => tenant.agents).flatMap((agent) => {
       const address = /@(127\.\d+\.\d+\.\d+:\d+)/.exec(agent.phone)?.[1];
       if (address === undefined || !existsSync(program)) return [];
       const child = spawn(process.execPath, [program, '--answer', '--json', '--listen', address], { stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });

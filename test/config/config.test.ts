@@ -65,27 +65,29 @@ describe('a configuration that holds', () => {
   it('gets its defaults, its keys and its secrets', () => {
     const config = parseConfig(valid(), { env: {} });
     expect(config.listeners.core).toEqual({ host: '127.0.0.1', port: 8081 });
-    expect(config.codes.digits).toBe(10);
+    const [tenant] = config.tenants;
+    expect(config.tenants).toHaveLength(1);
+    expect(tenant?.codes.digits).toBe(10);
     expect(config.trunks[0]?.bridge).toBe('anchored');
-    expect(config.services[0]?.numbers).toEqual(['+31201234567']);
-    expect(config.idContact.phoneNumber).toBe('+31201234567');
-    expect(config.idContact.phoneNumberShown).toBe('+31 20 123 4567');
-    expect(config.idContact.decryptionKey.key.asymmetricKeyType).toBe('rsa');
-    expect(config.agents[0]?.displayName).toBe('anna');
-    expect(config.codes.hashKey.reveal()).toBe('h'.repeat(32));
-    expect(config.demoKeys).toBeUndefined();
+    expect(tenant?.services[0]?.numbers).toEqual(['+31201234567']);
+    expect(tenant?.idContact.phoneNumber).toBe('+31201234567');
+    expect(tenant?.idContact.phoneNumberShown).toBe('+31 20 123 4567');
+    expect(tenant?.idContact.decryptionKeys[0]?.key.asymmetricKeyType).toBe('rsa');
+    expect(tenant?.agents[0]?.displayName).toBe('anna');
+    expect(tenant?.codes.hashKey.reveal()).toBe('h'.repeat(32));
+    expect(tenant?.demoKeys).toBeUndefined();
   });
 
   it('is frozen throughout', () => {
     const config = parseConfig(valid(), { env: {} });
     expect(() => ((config.trunks as any)[0].name = 'x')).toThrow(TypeError);
-    expect(() => (config.services as any).push({})).toThrow(TypeError);
+    expect(() => (config.tenants[0]?.services as any).push({})).toThrow(TypeError);
     expect(() => ((config.listeners as any).core.port = 1)).toThrow(TypeError);
   });
 
   it('prints none of its secrets', () => {
     const config = parseConfig(valid(), { env: {} });
-    for (const text of [JSON.stringify(config), inspect(config, { depth: 20 }), String(config.codes.hashKey)]) {
+    for (const text of [JSON.stringify(config), inspect(config, { depth: 20 }), String(config.tenants[0]?.codes.hashKey)]) {
       expect(text).not.toContain('h'.repeat(32));
       expect(text).not.toContain(hash);
       expect(text).not.toContain('PRIVATE');
@@ -110,13 +112,14 @@ describe('a configuration that holds', () => {
       },
       { baseDir: folder, env: {} },
     );
-    expect(config.codes.hashKey.reveal()).toBe('k'.repeat(40));
-    expect(config.agents[0]?.passwordHash.reveal()).toBe(hash);
+    const [tenant] = config.tenants;
+    expect(tenant?.codes.hashKey.reveal()).toBe('k'.repeat(40));
+    expect(tenant?.agents[0]?.passwordHash.reveal()).toBe(hash);
     expect(config.sip.servers[0]).toMatchObject({ host: '127.0.0.1', port: 9022 });
     expect(config.sip.servers[0]?.secret.reveal()).toBe('cymru');
     expect(config.media.servers[0]).toMatchObject({ port: 8021, profile: 'drachtio_mrf', listenAddress: '192.0.2.1', advertisedAddress: 'gateway' });
-    expect(config.idContact.decryptionKey.key.type).toBe('private');
-    expect(config.idContact.verificationKeys[0]?.key.type).toBe('public');
+    expect(tenant?.idContact.decryptionKeys[0]?.key.type).toBe('private');
+    expect(tenant?.idContact.verificationKeys[0]?.key.type).toBe('public');
   });
 });
 
@@ -232,10 +235,10 @@ describe('each rule', () => {
       config.trunks.push({ name: 'pbx', addresses: ['198.51.100.77/24', '::ffff:192.0.2.10'] });
       config.services.push({ name: 'Desk', numbers: ['+31-20-1234567'], purposes: ['report_move'] });
       config.agents.push({ name: 'anna', password: hash, phone: 'sip:anna@192.0.2.20;transport=tcp' });
-      config.idContact.verificationKeys.push({ name: 'digid', type: 'RSA', key: rsa.publicKey });
+      config.idContact.verificationKeys.push({ name: 'digid', type: 'RSA', key: rsa.publicKey }, { name: 'other', type: 'EC', key: ec.publicKey });
     });
     expect(problems.map((problem) => problem.key).sort()).toEqual(
-      ['trunks[1].name', 'trunks[1].addresses[0]', 'trunks[1].addresses[1]', 'services[1].name', 'services[1].numbers[0]', 'services[1].purposes[0]', 'agents[1].name', 'agents[1].phone', 'idContact.verificationKeys[1].name'].sort(),
+      ['trunks[1].name', 'trunks[1].addresses[0]', 'trunks[1].addresses[1]', 'services[1].name', 'services[1].numbers[0]', 'services[1].purposes[0]', 'agents[1].name', 'agents[1].phone', 'idContact.verificationKeys[2].key'].sort(),
     );
   });
 
@@ -310,16 +313,16 @@ function messageOf(config: unknown): string {
 
 describe('files', () => {
   it('loads the demo when nothing else is named, with fresh keys each time', () => {
-    const first = loadConfig({ env: {} });
-    const second = loadConfig({ env: {} });
-    expect(first.demo).toBe(true);
-    expect(first.demoKeys?.signingKey.type).toBe('private');
-    expect(first.codes.hashKey.reveal()).not.toBe(second.codes.hashKey.reveal());
-    expect(first.agents.map((agent) => agent.name)).toEqual(['anna', 'bram']);
+    const { demo, tenants: [first] } = loadConfig({ env: {} });
+    const { tenants: [second] } = loadConfig({ env: {} });
+    expect(demo).toBe(true);
+    expect(first?.demoKeys?.signingKey.type).toBe('private');
+    expect(first?.codes.hashKey.reveal()).not.toBe(second?.codes.hashKey.reveal());
+    expect(first?.agents.map((agent) => agent.name)).toEqual(['anna', 'bram']);
   });
 
   it('the demo agents’ password is demo', async () => {
-    const [anna] = loadConfig({ env: {} }).agents;
+    const [anna] = loadConfig({ env: {} }).tenants[0]?.agents ?? [];
     expect(await verifyPassword('demo', anna?.passwordHash.reveal() ?? '')).toBe(true);
     expect(await verifyPassword('Demo', anna?.passwordHash.reveal() ?? '')).toBe(false);
   });
@@ -327,8 +330,8 @@ describe('files', () => {
   it('prefers --config, then GATEWAY_CONFIG', () => {
     const file = path.join(folder, 'site.yaml');
     writeFileSync(file, readFileSync(demoConfigPath, 'utf8').replace('name: Burgerzaken', 'name: Site'));
-    expect(loadConfig({ env: { GATEWAY_CONFIG: file } }).services[0]?.name).toBe('Site');
-    expect(loadConfig({ path: demoConfigPath, env: { GATEWAY_CONFIG: file } }).services[0]?.name).toBe('Burgerzaken');
+    expect(loadConfig({ env: { GATEWAY_CONFIG: file } }).tenants[0]?.services[0]?.name).toBe('Site');
+    expect(loadConfig({ path: demoConfigPath, env: { GATEWAY_CONFIG: file } }).tenants[0]?.services[0]?.name).toBe('Burgerzaken');
     expect(configArgument(['--config', 'a.yaml'])).toBe('a.yaml');
     expect(configArgument(['-x', '--config=b.yaml'])).toBe('b.yaml');
     expect(configArgument([])).toBeUndefined();

@@ -14,7 +14,7 @@ async function start(overrides: Record<string, unknown> = {}): Promise<void> {
   const config = testConfig(overrides);
   const kept = keepingLog();
   lines = kept.lines;
-  vault = createVault(config);
+  vault = createVault({ ...config.tenants[0]!, calls: config.calls });
   app = createCoreServer({ config, vault, log: kept.log });
   await app.listen({ host: '127.0.0.1', port: 0 });
   base = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;

@@ -7,7 +7,7 @@ import { ResultVerifier } from '../../core-bridge/results/result-verifier.js';
 import { ec, otherEc, otherRsa, publicPem, rawJws, rsa, standardClaims, testConfig, token, type TokenParts } from './fixtures.js';
 
 const now = Date.UTC(2026, 0, 15, 12);
-const verifier = new ResultVerifier(testConfig().idContact, () => now);
+const verifier = new ResultVerifier(testConfig().tenants[0]!.idContact, () => now);
 const make = (parts: TokenParts = {}): Promise<string> => token({ now, ...parts });
 const codeOf = async (jwe: string, by = verifier): Promise<string> =>
   by.verify(jwe).then(
@@ -26,7 +26,7 @@ describe('results that are accepted', () => {
   });
 
   it('encrypted for an EC key', async () => {
-    const ours = new ResultVerifier(testConfig({}, 'EC').idContact, () => now);
+    const ours = new ResultVerifier(testConfig({}, 'EC').tenants[0]!.idContact, () => now);
     expect((await ours.verify(await make({ jweHeader: { alg: 'ECDH-ES' }, encryptionKey: ec.publicKey }))).status).toBe('success');
   });
 
@@ -53,7 +53,7 @@ describe('results that are accepted', () => {
   });
 
   it('one key of several fits, as during a rotation', async () => {
-    const { idContact } = testConfig();
+    const { idContact } = testConfig().tenants[0]!;
     const keys = [{ name: 'old', type: 'RSA' as const, key: otherRsa.publicKey }, ...idContact.verificationKeys];
     const rotating = new ResultVerifier({ ...idContact, verificationKeys: keys }, () => now);
     expect((await rotating.verify(await make())).authMethod).toBe('yivi');
@@ -64,7 +64,7 @@ describe('results that are accepted', () => {
     const vectors = JSON.parse(readFileSync(new URL('./vectors.json', import.meta.url), 'utf8')) as Record<'rsa_private_key' | 'rsa_public_key' | 'ec_public_key' | 'sample_auth_result_jwe', string> & { sample_verified_at: number };
     const sample = new ResultVerifier(
       {
-        decryptionKey: { type: 'RSA', key: createPrivateKey(vectors.rsa_private_key) },
+        decryptionKeys: [{ type: 'RSA', key: createPrivateKey(vectors.rsa_private_key) }],
         verificationKeys: [
           { name: 'sample-ec', type: 'EC', key: createPublicKey(vectors.ec_public_key) },
           { name: 'sample-rsa', type: 'RSA', key: createPublicKey(vectors.rsa_public_key) },
@@ -73,7 +73,7 @@ describe('results that are accepted', () => {
       () => vectors.sample_verified_at * 1_000,
     );
     expect(await sample.verify(vectors.sample_auth_result_jwe)).toMatchObject({ status: 'success', attributes: { email: 'bla' } });
-    const today = new ResultVerifier({ decryptionKey: { type: 'RSA', key: createPrivateKey(vectors.rsa_private_key) }, verificationKeys: [{ name: 'r', type: 'RSA', key: createPublicKey(vectors.rsa_public_key) }, { name: 'e', type: 'EC', key: createPublicKey(vectors.ec_public_key) }] });
+    const today = new ResultVerifier({ decryptionKeys: [{ type: 'RSA', key: createPrivateKey(vectors.rsa_private_key) }], verificationKeys: [{ name: 'r', type: 'RSA', key: createPublicKey(vectors.rsa_public_key) }, { name: 'e', type: 'EC', key: createPublicKey(vectors.ec_public_key) }] });
     expect(await codeOf(vectors.sample_auth_result_jwe, today)).toBe('token_expired');
   });
 });

@@ -143,7 +143,7 @@ describe('the configuration that is mounted', () => {
 
   it('loads, with no demo in it', () => {
     expect(config.demo).toBe(false);
-    expect(config.idContact.decryptionKey.type).toBe('RSA');
+    expect(config.tenants[0]?.idContact.decryptionKeys[0]?.type).toBe('RSA');
   });
 
   it('names only files that compose mounts', () => {
@@ -230,7 +230,7 @@ describe('the configuration that is mounted', () => {
     expect(config.media.promptsPath).toBe(mediaServerVariables().get('sound_prefix')?.value);
     const prompts = hostPath(freeswitch, config.media.promptsPath ?? '');
     expect(prompts).toBe(path.join(root, 'ivr/prompts'));
-    for (const service of config.services) {
+    for (const service of config.tenants[0]?.services ?? []) {
       const files = readdirSync(path.join(prompts ?? '', service.language));
       expect(files.filter((name) => name.endsWith('.wav')).length, service.language).toBeGreaterThan(0);
     }

@@ -2,7 +2,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { CompactEncrypt, SignJWT } from 'jose';
 import pino from 'pino';
-import { hashPassword, parseConfig, type Config } from '../../config/index.js';
+import { hashPassword, parseConfig, type Config, type Tenant } from '../../config/index.js';
 import { Gateway, ownPromptsPath } from '../../gateway/app.js';
 import { freePort } from '../peers/ports.js';
 import { until } from '../peers/wait.js';
@@ -22,8 +22,8 @@ export interface TestGatewayOptions {
   agents: { name: string; phone: string }[];
   bridge?: 'anchored' | 'released';
   calls?: Partial<Config['calls']>;
-  sessions?: Partial<Config['sessions']>;
-  codes?: Partial<Pick<Config['codes'], 'attemptsPerCall' | 'digits'>>;
+  sessions?: Partial<Tenant['sessions']>;
+  codes?: Partial<Pick<Tenant['codes'], 'attemptsPerCall' | 'digits'>>;
   trunks?: { name: string; addresses: string[]; bridge?: 'anchored' | 'released' }[];
   logLevel?: string;
   /** Engines that the test has started itself; default: the embedded ones, or those of the environment. */

@@ -19,7 +19,7 @@ const { log, lines } = keepingLog();
 
 beforeAll(async () => {
   config = loadConfig({ env: {} });
-  vault = createVault(config);
+  vault = createVault({ ...config.tenants[0]!, calls: config.calls });
   core = createCoreServer({ config, vault, log });
   await core.listen({ host: '127.0.0.1', port: 0 });
   app = Fastify({ loggerInstance: log }) as unknown as FastifyInstance;

@@ -1,0 +1,127 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import type { PlacedTenant } from '../forms.js';
+import { isPasswordHash } from '../password.js';
+import { bareNumber, MIN_HASH_KEY_CHARACTERS, MIN_TOKEN_CHARACTERS, type RawTenant } from '../schema/index.js';
+import { Secret } from '../secret.js';
+import type { AgentConfig, DemoKeys, PrivateKey, Tenant, VerificationKey } from '../types.js';
+import type { SecretReader } from './reader.js';
+
+const DEMO_PLUGIN_NAME = 'demo-authentication';
+
+/** The parts of a tenant that stand elsewhere, or for the demo are made on the spot. */
+export interface ResolvedTenant {
+  readonly agents: readonly AgentConfig[];
+  readonly decryptionKeys: readonly PrivateKey[];
+  readonly verificationKeys: readonly VerificationKey[];
+  readonly coreTokens: readonly Secret[];
+  readonly signingKey: PrivateKey | undefined;
+  readonly hashKey: Secret | undefined;
+  readonly webhookToken: Secret | undefined;
+  readonly demoKeys?: DemoKeys;
+}
+
+function agents({ at, tenant }: PlacedTenant, reader: SecretReader): AgentConfig[] {
+  return (tenant.agents ?? []).flatMap((agent, index): AgentConfig[] => {
+    const fileKey = `${at}agents[${index}].passwordFile`;
+    const hash = reader.text(agent?.password, agent?.passwordFile, fileKey);
+    if (hash === undefined || agent?.name === undefined || agent.phone === undefined) return [];
+    if (!isPasswordHash(hash)) {
+      reader.complain(fileKey, 'names a file without a password hash', 'Write into it the line that `node dist/config/password-cli.js` prints');
+      return [];
+    }
+    return [{ name: agent.name, displayName: agent.displayName ?? agent.name, passwordHash: new Secret(hash), phone: agent.phone }];
+  });
+}
+
+function decryptionKeys({ at, tenant }: PlacedTenant, reader: SecretReader): PrivateKey[] {
+  const { decryptionKey, formerDecryptionKeys = [] } = tenant.idContact ?? {};
+  const all = [
+    reader.privateKey(decryptionKey, `${at}idContact.decryptionKey`),
+    ...formerDecryptionKeys.map((former, index) => reader.privateKey(former, `${at}idContact.formerDecryptionKeys[${index}]`)),
+  ];
+  return all.filter((key) => key !== undefined);
+}
+
+function verificationKeys({ at, tenant }: PlacedTenant, reader: SecretReader): VerificationKey[] {
+  return (tenant.idContact?.verificationKeys ?? []).flatMap((given, index): VerificationKey[] => {
+    const key = reader.publicKey(given, `${at}idContact.verificationKeys[${index}]`);
+    return key && given?.type && given.name !== undefined ? [{ name: given.name, type: given.type, key }] : [];
+  });
+}
+
+/** A secret of at least so many characters. The schema has looked at inline ones. */
+function longSecret(reader: SecretReader, inline: string | undefined, file: string | undefined, fileKey: string, least: number): Secret | undefined {
+  const text = reader.text(inline, file, fileKey);
+  if (text === undefined) return undefined;
+  if (text.length >= least) return new Secret(text);
+  return reader.complain(fileKey, `names a file of ${text.length} characters`, `Write at least ${least} random ones into it: \`openssl rand -hex 32\``);
+}
+
+export function resolveTenant(placed: PlacedTenant, reader: SecretReader): ResolvedTenant {
+  const { at, tenant } = placed;
+  const { idContact, codes, identify } = tenant;
+  const coreTokens = (idContact?.coreTokens ?? []).map((given, index) =>
+    longSecret(reader, given?.token, given?.tokenFile, `${at}idContact.coreTokens[${index}].tokenFile`, MIN_TOKEN_CHARACTERS),
+  );
+  return {
+    agents: agents(placed, reader),
+    decryptionKeys: decryptionKeys(placed, reader),
+    verificationKeys: verificationKeys(placed, reader),
+    coreTokens: coreTokens.filter((token) => token !== undefined),
+    signingKey: reader.privateKey(idContact?.signingKey, `${at}idContact.signingKey`),
+    hashKey: longSecret(reader, codes?.hashKey, codes?.hashKeyFile, `${at}codes.hashKeyFile`, MIN_HASH_KEY_CHARACTERS),
+    webhookToken: longSecret(reader, identify?.webhook?.token, identify?.webhook?.tokenFile, `${at}identify.webhook.tokenFile`, MIN_TOKEN_CHARACTERS),
+  };
+}
+
+/** What the demo needs and its file does not hold: keys that live as long as this process and nowhere else. */
+export function withDemoKeys(resolved: ResolvedTenant): ResolvedTenant {
+  const fresh = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const plugin = fresh();
+  return {
+    ...resolved,
+    demoKeys: { name: DEMO_PLUGIN_NAME, signingKey: plugin.privateKey },
+    decryptionKeys: resolved.decryptionKeys.length > 0 ? resolved.decryptionKeys : [{ type: 'EC', key: fresh().privateKey }],
+    verificationKeys: [...resolved.verificationKeys, { name: DEMO_PLUGIN_NAME, type: 'EC', key: plugin.publicKey }],
+    signingKey: resolved.signingKey ?? { type: 'EC', key: fresh().privateKey },
+    hashKey: resolved.hashKey ?? new Secret(randomBytes(32).toString('hex')),
+  };
+}
+
+/**
+ * Puts a tenant without problems together.
+ * @param publicAddress host, port if need be, and path of the public listener as people read it; undefined while its port is not known
+ */
+export function assembleTenant(raw: RawTenant, resolved: ResolvedTenant, publicAddress: string | undefined): Tenant {
+  const { signingKey, hashKey, webhookToken, demoKeys } = resolved;
+  if (resolved.decryptionKeys.length === 0 || !hashKey) throw new Error('assembled a tenant without its keys');
+  const { hashKey: _inline, hashKeyFile: _file, ...codes } = raw.codes;
+  const { webhook, address = publicAddress === undefined ? undefined : `${publicAddress}/i`, ...identify } = raw.identify;
+  const { dialect, phoneNumber, name, clientUrl, coreCertificateNames, coreUrl } = raw.idContact;
+  return {
+    name: raw.name,
+    displayName: raw.displayName ?? raw.services[0]?.name ?? raw.name,
+    ...(raw.promptsPath !== undefined && { promptsPath: raw.promptsPath }),
+    services: raw.services,
+    purposeLabels: raw.purposeLabels,
+    agents: resolved.agents,
+    idContact: {
+      dialect,
+      phoneNumber: bareNumber(phoneNumber),
+      phoneNumberShown: phoneNumber,
+      name,
+      clientUrl,
+      decryptionKeys: resolved.decryptionKeys,
+      verificationKeys: resolved.verificationKeys,
+      coreTokens: resolved.coreTokens,
+      coreCertificateNames,
+      ...(coreUrl !== undefined && { coreUrl }),
+      ...(signingKey && { signingKey }),
+    },
+    codes: { ...codes, hashKey },
+    sessions: raw.sessions,
+    feedback: raw.feedback,
+    identify: { ...identify, ...(address !== undefined && { address }), ...(webhook && { webhook: { url: webhook.url, ...(webhookToken && { token: webhookToken }) } }) },
+    ...(demoKeys && { demoKeys }),
+  };
+}

@@ -1,0 +1,94 @@
+import type { PlacedTenant, Shared, Understood } from './forms.js';
+import type { Problem } from './problems.js';
+import { repeatedNames, repeats, type Named } from './repeats.js';
+
+const isAny = (host: string | undefined): boolean => host === '0.0.0.0' || host === '::';
+
+/** A SIP address without its scheme and parameters, and with its host in lower case (RFC 3261 section 19.1.4). */
+function phoneKey(uri: string): string {
+  const [address = ''] = uri.replace(/^sips?:/, '').split(';');
+  const at = address.lastIndexOf('@') + 1;
+  return address.slice(0, at) + address.slice(at).toLowerCase();
+}
+
+/** The values of a field of each service; `field` is a list. */
+function ofServices({ at, tenant }: PlacedTenant, field: 'numbers' | 'purposes'): Named[] {
+  return (tenant.services ?? []).flatMap((service, s) => (service?.[field] ?? []).map((value, i) => ({ key: `${at}services[${s}].${field}[${i}]`, value })));
+}
+
+function ofAgents({ at, tenant }: PlacedTenant, field: 'name' | 'phone'): Named[] {
+  return (tenant.agents ?? []).map((agent, index) => ({ key: `${at}agents[${index}].${field}`, value: agent?.[field] }));
+}
+
+/** What may stand once over all tenants: a call, a login and a phone belong to one of them. */
+function acrossTenants(tenants: readonly PlacedTenant[]): Problem[] {
+  const phones = tenants.flatMap((tenant) => ofAgents(tenant, 'phone')).map(({ key, value }) => ({ key, value: value === undefined ? undefined : phoneKey(value) }));
+  return [
+    ...repeatedNames(tenants.map(({ tenant }) => tenant), 'tenants'),
+    ...repeats(tenants.flatMap((tenant) => ofServices(tenant, 'numbers')), 'the number', 'A number leads to one service: remove it here or there'),
+    ...repeats(tenants.flatMap((tenant) => ofAgents(tenant, 'name')), 'the name', 'Give each a name of its own'),
+    // Two agents on one phone: who answered would be unknown, and so whose screen may show the caller's identity.
+    ...repeats(phones, 'the phone', 'Give each agent a phone of their own'),
+  ];
+}
+
+function services(placed: PlacedTenant): Problem[] {
+  const { at, tenant } = placed;
+  const purposes = ofServices(placed, 'purposes');
+  const problems = [...repeatedNames(tenant.services, `${at}services`), ...repeats(purposes, 'the purpose', 'A purpose belongs to one service: remove it here or there')];
+  for (const [s, service] of (tenant.services ?? []).entries()) {
+    if (!service?.purposes) continue;
+    for (const [i, value] of (service.unauthenticatedPurposes ?? []).entries()) {
+      if (value === undefined || service.purposes.includes(value)) continue;
+      problems.push({ key: `${at}services[${s}].unauthenticatedPurposes[${i}]`, fault: 'is not among the purposes of its service', fix: 'Add it to purposes too, or correct it' });
+    }
+  }
+  const known = new Set(purposes.map(({ value }) => value));
+  if (tenant.services?.every((service) => service?.purposes)) {
+    for (const purpose of Object.keys(tenant.purposeLabels ?? {})) {
+      if (!known.has(purpose)) problems.push({ key: `${at}purposeLabels`, fault: 'names a purpose that no service has', fix: `Correct or remove it; known are ${[...known].join(', ')}` });
+    }
+  }
+  return problems;
+}
+
+function codes({ at, tenant }: PlacedTenant): Problem[] {
+  const problems: Problem[] = [];
+  const { digits, maxDigits, lifetimeSeconds, longestLifetimeSeconds, hashKey, hashKeyFile } = tenant.codes ?? {};
+  if (hashKey !== undefined && hashKeyFile !== undefined) problems.push({ key: `${at}codes.hashKeyFile`, fault: 'is given beside hashKey', fix: 'Keep one of hashKey and hashKeyFile' });
+  if (digits !== undefined && maxDigits !== undefined && maxDigits < digits) problems.push({ key: `${at}codes.maxDigits`, fault: `is ${maxDigits}, which is below digits, ${digits}`, fix: 'Let maxDigits be the larger one' });
+  if (lifetimeSeconds !== undefined && longestLifetimeSeconds !== undefined && longestLifetimeSeconds < lifetimeSeconds) {
+    problems.push({ key: `${at}codes.longestLifetimeSeconds`, fault: `is ${longestLifetimeSeconds}, which is below lifetimeSeconds, ${lifetimeSeconds}`, fix: 'Let longestLifetimeSeconds be the larger one' });
+  }
+  return problems;
+}
+
+function core({ at, tenant }: PlacedTenant, { listeners, demo }: Shared): Problem[] {
+  const problems: Problem[] = [];
+  const { coreUrl, signingKey, coreCertificateNames } = tenant.idContact ?? {};
+  if (coreUrl !== undefined && signingKey === undefined && demo !== true) problems.push({ key: `${at}idContact.signingKey`, fault: 'is missing while coreUrl is given', fix: 'Give our private key with which requests to the core are signed' });
+  if (signingKey !== undefined && coreUrl === undefined && demo !== true) problems.push({ key: `${at}idContact.coreUrl`, fault: 'is missing while signingKey is given', fix: 'Give the address of the core that takes signed requests, or remove signingKey' });
+  const { tls } = listeners?.core ?? {};
+  if (coreCertificateNames?.length && listeners?.core !== undefined && tls?.clientCa === undefined && tls?.clientCaFile === undefined) {
+    problems.push({ key: `${at}idContact.coreCertificateNames`, fault: 'is given while listeners.core.tls has no clientCa', fix: 'Give clientCa, without which nobody is asked for a certificate' });
+  }
+  return problems;
+}
+
+/** Citizens are sent to our pages, and nobody can be sent to "any address". */
+function unreachablePages(shared: Shared, tenants: readonly PlacedTenant[]): Problem[] {
+  const { host, url } = shared.listeners?.public ?? {};
+  const sends = tenants.some(({ tenant }) => tenant.idContact?.clientUrl === 'page' || tenant.idContact?.coreUrl !== undefined);
+  if (!sends || !isAny(host) || url !== undefined) return [];
+  return [{ key: 'listeners.public.url', fault: `is missing while host is ${host}`, fix: 'Give the address at which citizens reach our pages, such as https://telephone.example.org' }];
+}
+
+/** Problems within the tenants, and between them. */
+export function tenantChecks({ shared, tenants }: Understood): Problem[] {
+  return [
+    ...acrossTenants(tenants),
+    ...tenants.flatMap((placed) => [...services(placed), ...codes(placed), ...core(placed, shared)]),
+    ...tenants.filter(({ at, tenant }) => at !== '' && tenant.name === 'main').map(({ at }) => ({ key: `${at}name`, fault: 'is main, which is the only tenant of a file without tenants', fix: 'Name it after the municipality' })),
+    ...unreachablePages(shared, tenants),
+  ];
+}
