@@ -8,7 +8,7 @@ import type { Language } from '../languages.js';
  */
 const things: ReadonlyArray<readonly [nl: string, en: string]> = [
   ['arend', 'eagle'], ['ballon', 'balloon'], ['broodje', 'sandwich'], ['brug', 'bridge'], ['cirkel', 'circle'], ['citroen', 'lemon'], ['diamant', 'diamond'], ['dolfijn', 'dolphin'],
-  ['draak', 'dragon'], ['eiland', 'island'], ['emmer', 'bucket'], ['fontein', 'fountain'], ['giraf', 'giraffe'], ['gitaar', 'guitar'], ['handschoen', 'glove'], ['honing', 'honey'],
+  ['draak', 'dragon'], ['eiland', 'island'], ['fiets', 'bike'], ['fontein', 'fountain'], ['giraf', 'giraffe'], ['gitaar', 'guitar'], ['handschoen', 'glove'], ['honing', 'honey'],
   ['jungle', 'jungle'], ['kasteel', 'castle'], ['kers', 'cherry'], ['ketting', 'necklace'], ['keuken', 'kitchen'], ['kikker', 'frog'], ['koffie', 'coffee'], ['kompas', 'compass'],
   ['lantaarn', 'lantern'], ['magneet', 'magnet'], ['molen', 'windmill'], ['motor', 'engine'], ['muziek', 'music'], ['papier', 'paper'], ['parfum', 'perfume'], ['planeet', 'planet'],
   ['pompoen', 'pumpkin'], ['potlood', 'pencil'], ['raket', 'rocket'], ['robot', 'robot'], ['rugzak', 'backpack'], ['sandaal', 'sandal'], ['schaduw', 'shadow'], ['schommel', 'swing'],
