@@ -1,4 +1,9 @@
+export { generateCode, hasRightCheckDigit } from './codes/index.js';
 export { coreListener, type CoreListenerOptions } from './core-listener.js';
 export { createCoreServer } from './core-server.js';
-export { createVault, VaultError, type Claim, type CreatedSession, type Identity, type RevealedIdentity, type SessionVault, type Vault, type VaultErrorCode } from './vault/index.js';
+export type { SessionFeedback } from './feedback/feedback.js';
+export { GuessError, type Attempt, type AttemptOutcome, type GuessGuard, type Permit } from './guessing/guessing.js';
+export { IdentifyError, type Identification, type PairingInvitation } from './identify/identify.js';
+export type { ProgressBoards, ProgressEntry, ProgressStep } from './progress/progress.js';
 export type { VerifiedResult } from './results/verified-result.js';
+export { createVault, VaultError, type Claim, type CreatedSession, type Identity, type RevealedIdentity, type SessionVault, type Vault, type VaultErrorCode } from './vault/index.js';

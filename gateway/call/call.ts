@@ -5,27 +5,29 @@
 import { randomUUID } from 'node:crypto';
 import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
-import type { Vault } from '../../core-bridge/vault/vault.js';
-import type { Config } from '../../config/index.js';
-import { enterCode, greet, keepCompany, say, type CodeProblem, type CompanyNews, type SpokenCode } from '../../ivr/index.js';
-import type { Desk, DeskAgent } from '../desk/desk.js';
+import { hasRightCheckDigit, IdentifyError, type PairingInvitation, type ProgressStep, type RevealedIdentity } from '../../core-bridge/index.js';
+import type { Config, Tenant } from '../../config/index.js';
+import { enterCode, greet, keepCompany, offerIdentify, readInvitation, say, words, type CodeProblem, type CompanyNews, type SpokenCode } from '../../ivr/index.js';
+import type { DeskAgent } from '../desk/desk.js';
 import type { MediaPool } from '../media/pool.js';
 import type { Screens } from '../screen/screens.js';
 import type { Metrics } from '../ops/metrics.js';
 import type { TrunkConfig } from '../sip/trunks.js';
+import type { TenantRoom } from '../tenants.js';
 import { bounded } from '../media/bounded.js';
 import { respond } from '../sip/respond.js';
 import { endDialog, ringAgent, RingError, whenEnded } from './agent-leg.js';
 import { AnchoredBridge, ReleasedBridge, type Bridge } from './bridge.js';
 import { CallerLeg } from './caller-leg.js';
+import { checkCode } from './code-check.js';
+import { HeldSession } from './held-session.js';
+import { InvitedCaller } from './invited-caller.js';
 import { answerOffers } from './renegotiation.js';
-import { initialState, step, type CallEvent, type CallState, type Effect, type EndReason, type EntryProblem } from './machine.js';
+import { initialState, step, type CallEvent, type CallIdentity, type CallState, type Effect, type EndReason, type EntryProblem } from './machine.js';
 
 /** What every call needs of the gateway. */
 export interface CallContext {
   readonly config: Config;
-  readonly vault: Vault;
-  readonly desk: Desk;
   readonly screens: Screens;
   readonly metrics: Metrics;
   /** Trunk of an agent's phone, if its address is one we know. */
@@ -40,7 +42,8 @@ export interface IncomingCall {
   readonly srf: Srf;
   readonly pool: MediaPool;
   readonly trunk: TrunkConfig;
-  readonly service: Config['services'][number];
+  readonly tenant: TenantRoom;
+  readonly service: Tenant['services'][number];
 }
 
 /** Failed bridges and missed acknowledgements before a call is given up. */
@@ -49,6 +52,10 @@ const maxSetbacks = 3;
 const farewellMs = 12_000;
 /** Limit of each step of the take-down, in ms. */
 const closeStepTimeoutMs = 5_000;
+/** A code whose turn takes longer than this is being checked audibly, in ms. */
+const checkingAfterMs = 800;
+/** Attempts to delete a session end within the limit of their step, in ms. */
+const purgeWithinMs = closeStepTimeoutMs - 500;
 
 /** Q.850 causes for the Reason header of our BYE (RFC 3326). */
 const causes: Record<EndReason, string> = {
@@ -67,6 +74,7 @@ const causes: Record<EndReason, string> = {
 
 const problemWords: Record<EntryProblem, CodeProblem> = {
   notRecognised: 'not-recognised',
+  slip: 'slip',
   tooShort: 'too-short',
   nothingHeard: 'silence',
 };
@@ -95,10 +103,23 @@ export class Call {
   private stopListening: (() => void) | undefined;
   private readonly takeDown: Promise<unknown>[] = [];
   private readonly events: CallEvent[] = [];
+  /** Sessions this call holds, the one of an invitation included. */
+  private readonly sessions = new Map<string, HeldSession>();
+  private readonly invited: InvitedCaller;
+  private inviting: Promise<PairingInvitation | undefined> = Promise.resolve(undefined);
+  private purpose: string;
+  private place: number | undefined;
+  private word: number | undefined;
+  private codeUsedAgain = false;
+  /** Sessions whose identity was proved while the caller was on the line. */
+  private readonly provedDuringCall = new Set<string>();
+  private endedAt = 0;
 
   constructor(private readonly incoming: IncomingCall, private readonly context: CallContext, log: Logger) {
     this.log = log.child({ callId: this.id, trunk: incoming.trunk.name });
     this.finished = new Promise((resolve) => (this.markFinished = resolve));
+    this.purpose = incoming.service.purposes[0]!;
+    this.invited = new InvitedCaller(incoming.tenant, this.id, (sessionId, identity) => this.handle({ type: 'invitationResult', sessionId, identity, confirmId: randomUUID() }));
   }
 
   get stateName(): CallState['name'] {
@@ -133,7 +154,7 @@ export class Call {
   /** The desk found an agent for this call. */
   offerTo(agent: DeskAgent): void {
     // The call moved on between the match and this turn: the agent must not stay taken.
-    if (this.state.name !== 'waiting') return this.context.desk.free(agent.name, this.id, 'ended');
+    if (this.state.name !== 'waiting') return this.incoming.tenant.desk.free(agent.name, this.id, 'ended');
     this.agent = agent;
     this.handle({ type: 'agentFound', agent: agent.name, offerId: randomUUID() });
   }
@@ -153,6 +174,35 @@ export class Call {
     this.handle({ type: 'screenReturned', agent, revealId: randomUUID() });
   }
 
+  /** The agent asks the caller to identify themselves now. */
+  identifyByAgent(agent: string): void {
+    this.handle({ type: 'identifyRequested', agent });
+  }
+
+  /** The agent does not want that any more. */
+  withdrawInvitation(agent: string): void {
+    this.handle({ type: 'identifyWithdrawn', agent });
+  }
+
+  /** The agent compared the word on the caller's page with the one on the screen. */
+  wordCompared(agent: string, confirmId: string, same: boolean): void {
+    this.log.info({ agent, same }, 'word compared');
+    const { invitation } = this.state;
+    if (same && invitation?.confirmId === confirmId) {
+      this.provedDuringCall.add(invitation.sessionId);
+      const session = this.sessions.get(invitation.sessionId);
+      if (session) this.report(session);
+    }
+    this.handle({ type: 'wordCompared', agent, confirmId, same, revealId: randomUUID() });
+  }
+
+  /** The caller's place in the line, 1 for the next one. */
+  standsAt(place: number): void {
+    if (this.state.name !== 'waiting' || this.place === place) return;
+    this.place = place;
+    this.tellCitizen({ step: 'waiting', place });
+  }
+
   /** Ends the call for a reason outside of it. */
   stop(event: Extract<CallEvent, { type: 'drained' | 'sipLost' | 'crashed' }>['type']): void {
     this.handle({ type: event });
@@ -170,9 +220,10 @@ export class Call {
 
   private take(event: CallEvent): void {
     const before = this.state;
-    const { calls, codes } = this.context.config;
-    const next = step(before, event, { attemptsPerCall: codes.attemptsPerCall, onMissingAck: calls.onMissingAck, maxSetbacks });
+    const { calls } = this.context.config;
+    const next = step(before, event, { attemptsPerCall: this.incoming.tenant.config.codes.attemptsPerCall, onMissingAck: calls.onMissingAck, maxSetbacks });
     this.state = next.state;
+    if (next.state.name === 'ended' && before.name !== 'ended') this.endedAt = performance.now();
     if (next.state.name !== before.name) {
       this.log.debug({ from: before.name, to: next.state.name, cause: event.type }, 'call moved on');
       this.tellCaller();
@@ -195,15 +246,20 @@ export class Call {
       case 'awaitResult': return this.awaitResult(effect.sessionId);
       case 'keepCompany': return this.startCompany(effect.tell);
       case 'enterWaitingRoom': return this.enterWaitingRoom(effect.at);
-      case 'leaveWaitingRoom': return this.context.desk.leave(this.id);
+      case 'leaveWaitingRoom': return this.incoming.tenant.desk.leave(this.id);
       case 'ringAgent': return this.ring(effect.offerId);
       case 'dropAgentLeg': return this.dropAgentLeg();
-      case 'freeAgent': return this.context.desk.free(effect.agent, this.id, effect.because);
+      case 'freeAgent': return this.incoming.tenant.desk.free(effect.agent, this.id, effect.because);
       case 'reveal': return this.reveal(effect.agent, effect.revealId, effect.sessionId);
       case 'clearScreen': return this.clearScreen(effect.agent, effect.because);
       case 'bridge': return this.join(effect.agent, effect.revealId);
-      case 'purge': return this.closing('purge', this.context.vault.purge(effect.sessionId, this.id));
-      case 'letGo': return this.closing('letGo', this.context.vault.letGo(effect.sessionId, this.id));
+      case 'invite': return this.invite();
+      case 'showInvitation': return this.showInvitation(effect.agent);
+      case 'confirmWord': return this.context.screens.confirmWord(effect.agent, { callId: this.id, confirmId: effect.confirmId, word: this.wordOf(this.invited.invitation!.word) });
+      case 'identifyFailed': return this.context.screens.identifyFailed(effect.agent, this.id);
+      case 'withdrawInvitation': return this.invited.withdraw();
+      case 'purge': return this.purge(effect.sessionId);
+      case 'letGo': return this.letGo(effect.sessionId);
       case 'endCallerLeg': return this.endCallerLeg(effect.reason);
       case 'close': return this.close(effect.reason);
     }
@@ -219,13 +275,17 @@ export class Call {
   }
 
   private collect(attempt: number, problem: EntryProblem | undefined): void {
-    const { calls, codes } = this.context.config;
+    const { calls } = this.context.config;
+    const { guard } = this.incoming.tenant;
+    this.stopCompany();
     this.dialogue(async (leg) => {
+      const [lengths] = await Promise.all([guard.lengthsInUse(), this.companyKept]);
       const entry = await enterCode(
         leg.voice,
         {
           language: this.incoming.service.language,
-          digits: codes.digits,
+          lengths,
+          isWhole: hasRightCheckDigit,
           attempt,
           ...(problem === undefined ? {} : { problem: problemWords[problem] }),
           firstDigitMs: calls.firstDigitMs,
@@ -240,6 +300,7 @@ export class Call {
         case 'person': return this.handle({ type: 'personWanted' });
         case 'silence': return this.handle({ type: 'entryFailed', problem: 'nothingHeard' });
         case 'too-short': return this.handle({ type: 'entryFailed', problem: 'tooShort' });
+        case 'slip': return this.handle({ type: 'entryFailed', problem: 'slip' });
       }
     });
   }
@@ -257,17 +318,27 @@ export class Call {
   }
 
   private claim(code: SpokenCode): void {
-    const { vault, metrics } = this.context;
-    vault.claim(code.reveal(), this.id).then(
+    const { metrics } = this.context;
+    const { tenant, trunk, req } = this.incoming;
+    const stillChecking = this.after(checkingAfterMs, () => this.startCompany('checking'));
+    checkCode(tenant, { callId: this.id, digits: code.reveal(), trunk: trunk.name, callerNumber: req.callingNumber }, this.scope.signal).finally(() => clearTimeout(stillChecking)).then(
       (claim) => {
         metrics.codeTried(claim.ok ? 'accepted' : 'refused');
         if (!claim.ok) return this.handle({ type: 'refused' });
-        this.log.info({ sessionId: claim.sessionId }, 'code accepted');
-        this.handle({ type: 'claimed', sessionId: claim.sessionId, identity: claim.identity });
+        const { sessionId, board, identity } = claim;
+        this.log.info({ sessionId }, 'code accepted');
+        this.purpose = claim.purpose;
+        this.word = claim.word;
+        const session = this.hold(sessionId, board);
+        session.tell({ step: 'callSeen' });
+        session.tell({ step: 'codeAccepted' });
+        if (identity === 'verified') this.report(session);
+        this.handle({ type: 'claimed', sessionId, identity });
         // The call ended while the vault was deciding: the session goes back at once.
-        if (this.state.name === 'ended') this.closing('letGo', vault.letGo(claim.sessionId, this.id));
+        if (this.state.name === 'ended') this.letGo(sessionId);
       },
       (error: unknown) => {
+        if (this.scope.signal.aborted) return;
         metrics.codeTried('failed');
         this.log.error({ problem: problemOf(error) }, 'claim failed');
         this.handle({ type: 'vaultFailed' });
@@ -276,11 +347,14 @@ export class Call {
   }
 
   private awaitResult(sessionId: string): void {
-    const { vault, config } = this.context;
+    const { vault, config } = this.incoming.tenant;
     const look = () => {
       vault.identity(sessionId, this.id).then(
         (identity) => {
-          if (identity !== 'awaiting') this.handle({ type: 'resultArrived', identity });
+          if (identity === 'awaiting') return;
+          const session = this.sessions.get(sessionId);
+          if (session && identity === 'verified' && this.state.identity !== identity) this.report(session);
+          this.handle({ type: 'resultArrived', identity, revealId: randomUUID() });
         },
         (error: unknown) => this.log.warn({ problem: problemOf(error) }, 'result could not be looked at'),
       );
@@ -300,7 +374,7 @@ export class Call {
     }
     // Not within the present step: a free agent would be matched before the step's other effects are done.
     setImmediate(() => {
-      if (this.state.name === 'waiting') this.context.desk.enter(this.id, at);
+      if (this.state.name === 'waiting') this.incoming.tenant.desk.enter(this.id, at);
     });
   }
 
@@ -311,12 +385,24 @@ export class Call {
     const company = new AbortController();
     this.company = company;
     const signal = AbortSignal.any([company.signal, this.scope.signal]);
+    const { language } = this.incoming.service;
+    const invites = (tell === 'unidentified' || tell === 'refused') && this.invited.offered && !this.invited.invitation;
     this.companyKept = this.companyKept
-      .then(() => keepCompany(leg.voice, this.incoming.service.language, signal, tell))
+      .then(() => (invites ? this.inviteOnTheLine(leg, signal) : undefined))
+      .then(() => keepCompany(leg.voice, language, signal, tell, { place: () => this.place, ...(tell === 'accepted' && this.word !== undefined ? { word: this.word } : {}) }))
       .catch((error: unknown) => {
         // Silence is no reason to lose the caller.
         if (!signal.aborted) this.log.warn({ problem: problemOf(error) }, 'no music for the caller');
       });
+  }
+
+  /** A caller without a code may identify themselves while waiting; the place in the line is taken already. */
+  private async inviteOnTheLine(leg: CallerLeg, signal: AbortSignal): Promise<void> {
+    const { language } = this.incoming.service;
+    if ((await offerIdentify(leg.voice, { language }, signal)) === 'no' || signal.aborted) return;
+    this.handle({ type: 'identifyRequested' });
+    const invitation = await this.inviting;
+    if (invitation && !signal.aborted) await readInvitation(leg.voice, language, invitation, signal);
   }
 
   private stopCompany(): void {
@@ -328,17 +414,11 @@ export class Call {
 
   private ring(offerId: string): void {
     const agent = this.agent!;
-    const { screens, config } = this.context;
+    const { config } = this.context;
     const ringing = new AbortController();
     this.ringing = ringing;
-    screens.offer(agent.name, {
-      callId: this.id,
-      service: this.incoming.service.name,
-      language: this.incoming.service.language,
-      waitedMs: Date.now() - this.waitingSince,
-      identified: this.state.identity,
-    });
-    this.shownOnScreenOf = agent.name;
+    this.offerOnScreen(agent.name, this.state.identity);
+    this.tellCitizen({ step: 'agentRinging' });
     const ring = async (released: boolean) => {
       const bridge = await this.makeBridge(released);
       if (ringing.signal.aborted) {
@@ -404,16 +484,24 @@ export class Call {
     return withheld ? '"Anonymous" <sip:anonymous@anonymous.invalid>' : `<sip:${encodeURIComponent(number).replaceAll('%2B', '+')}@localhost>`;
   }
 
+  private offerOnScreen(agent: string, identified: CallIdentity): void {
+    const { screens } = this.context;
+    const { service } = this.incoming;
+    screens.offer(agent, { callId: this.id, service: service.name, language: service.language, waitedMs: Date.now() - this.waitingSince, identified, canIdentify: this.invited.offered });
+    this.shownOnScreenOf = agent;
+    if (this.codeUsedAgain) screens.warn(agent, this.id, 'codeUsedAgain');
+  }
+
   private reveal(agent: string, revealId: string, sessionId: string | undefined): void {
-    const { screens, vault, config, metrics } = this.context;
-    const show = (identity: Awaited<ReturnType<Vault['reveal']>> | null) => {
+    const { screens, config, metrics } = this.context;
+    const { vault, config: tenant } = this.incoming.tenant;
+    const show = (identity: RevealedIdentity | null) => {
       // The state may have moved on while the vault was unsealing: only the present pop may be drawn.
       if (this.state.revealId !== revealId || this.state.agent !== agent || (this.state.name !== 'revealing' && this.state.name !== 'connected')) return;
-      if (this.shownOnScreenOf !== agent) {
-        screens.offer(agent, { callId: this.id, service: this.incoming.service.name, language: this.incoming.service.language, waitedMs: 0, identified: identity ? this.state.identity : 'none' });
-        this.shownOnScreenOf = agent;
-      }
-      const onScreen = screens.reveal(agent, { callId: this.id, revealId, identity });
+      if (this.shownOnScreenOf !== agent) this.offerOnScreen(agent, identity ? this.state.identity : 'none');
+      const purposeLabel = tenant.purposeLabels[this.purpose];
+      const how = sessionId !== undefined && this.provedDuringCall.has(sessionId) ? 'duringCall' : 'beforeCall';
+      const onScreen = screens.reveal(agent, { callId: this.id, revealId, identity, how, ...(purposeLabel === undefined ? {} : { purposeLabel }) });
       if (onScreen && identity && this.enteredAt !== undefined) {
         metrics.revealed(performance.now() - this.enteredAt);
         this.enteredAt = undefined;
@@ -430,6 +518,77 @@ export class Call {
     });
   }
 
+  // ---- sessions of the citizen --------------------------------------------------------------------------------------
+
+  private hold(sessionId: string, board: string): HeldSession {
+    const session = new HeldSession(this.incoming.tenant, this.id, sessionId, board, () => this.onCodeUsedAgain());
+    this.sessions.set(sessionId, session);
+    return session;
+  }
+
+  private report(session: HeldSession): void {
+    session.report().catch((error: unknown) => {
+      if (this.state.name !== 'ended') this.log.warn({ problem: problemOf(error) }, 'authentication plugin cannot be told of the session');
+    });
+  }
+
+  private onCodeUsedAgain(): void {
+    this.codeUsedAgain = true;
+    this.log.warn('the code of this call was typed again elsewhere');
+    if (this.shownOnScreenOf !== undefined) this.context.screens.warn(this.shownOnScreenOf, this.id, 'codeUsedAgain');
+  }
+
+  /** Tells every page that follows this call. */
+  private tellCitizen(step: ProgressStep): void {
+    for (const session of this.sessions.values()) session.tell(step);
+  }
+
+  private purge(sessionId: string): void {
+    const session = this.sessions.get(sessionId);
+    this.sessions.delete(sessionId);
+    const since = this.state.name === 'ended' ? this.endedAt : performance.now();
+    if (session) this.closing('purge', session.purge(since, AbortSignal.timeout(purgeWithinMs)));
+  }
+
+  private letGo(sessionId: string): void {
+    const session = this.sessions.get(sessionId);
+    this.sessions.delete(sessionId);
+    if (session) this.closing('letGo', session.letGo(Date.now() + this.incoming.tenant.config.sessions.reclaimGraceSeconds * 1_000));
+  }
+
+  // ---- authentication during the call -------------------------------------------------------------------------------
+
+  private invite(): void {
+    const { agent } = this.state;
+    const failed = (error: unknown) => {
+      this.log.warn({ problem: problemOf(error) }, 'no invitation to identify');
+      if (agent !== undefined && this.state.agent === agent) this.context.screens.invitationFailed(agent, { callId: this.id, reason: invitationProblem(error) });
+      return undefined;
+    };
+    this.inviting = this.invited.invite(this.purpose).then((invitation) => {
+      this.hold(invitation.sessionId, invitation.board);
+      this.log.info({ sessionId: invitation.sessionId, agent }, 'caller invited to identify');
+      if (this.state.name === 'ended') {
+        this.invited.withdraw();
+        this.purge(invitation.sessionId);
+        return undefined;
+      }
+      this.handle({ type: 'invited', sessionId: invitation.sessionId });
+      return invitation;
+    }).catch(failed);
+  }
+
+  private showInvitation(agent: string): void {
+    const { invitation } = this.invited;
+    if (!invitation) return;
+    const { address, pairingCode, expiresAt } = invitation;
+    this.context.screens.invitation(agent, { callId: this.id, address, pairingCode, expiresInMs: Math.max(0, expiresAt.getTime() - Date.now()) });
+  }
+
+  private wordOf(index: number): string {
+    return words[this.incoming.service.language][index] ?? '';
+  }
+
   private joined = false;
 
   private join(agent: string, revealId: string): void {
@@ -444,6 +603,8 @@ export class Call {
         this.context.metrics.connected(bridge.mode);
         this.context.screens.connected(agent, this.id);
         this.leg?.tell('connected');
+        this.tellCitizen({ step: 'connected' });
+        this.incoming.tenant.feedback.talking(this.id);
       },
       (error: unknown) => {
         if (this.state.name === 'connected') this.log.warn({ problem: problemOf(error) }, 'bridge failed');
@@ -510,6 +671,9 @@ export class Call {
 
   private close(reason: EndReason): void {
     const identity = this.state.identity === 'verified' ? 'verified' : 'unidentified';
+    const { feedback } = this.incoming.tenant;
+    if (this.state.shown) feedback.done(this.id);
+    else feedback.forget(this.id);
     void Promise.allSettled(this.takeDown).then(async () => {
       // A leg that came up while the call was ending adds its own step.
       await Promise.allSettled(this.takeDown);
@@ -525,18 +689,24 @@ export class Call {
     if (word !== undefined) this.leg?.tell(word);
   }
 
-  private after(ms: number, then: () => void): void {
+  private after(ms: number, then: () => void): NodeJS.Timeout {
     const timer = setTimeout(() => {
       this.timers.delete(timer);
       then();
     }, ms);
     this.timers.add(timer);
+    return timer;
   }
 }
 
 /** A phone that refused the offer and not the call (RFC 3261 sections 21.4.13, 21.4.26, 21.6.4). */
 function isCodecRefusal(error: unknown): boolean {
   return error instanceof RingError && (error.status === 415 || error.status === 488 || error.status === 606);
+}
+
+function invitationProblem(error: unknown): 'unreachable' | 'refused' | 'tooMany' {
+  if (!(error instanceof IdentifyError)) return 'unreachable';
+  return error.code === 'too_many' ? 'tooMany' : error.code === 'core_unreachable' ? 'unreachable' : 'refused';
 }
 
 /** What may be logged of an error: its code and words, which by rule hold nothing of the caller. */

@@ -3,35 +3,46 @@ import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
 import type { SipNode } from '../sip/node.js';
 import { respond } from '../sip/respond.js';
-import { serviceOf } from '../sip/services.js';
+import { serviceOf, type ServiceConfig } from '../sip/services.js';
 import { sdpOf } from '../sip/sdp.js';
 import type { Trunks } from '../sip/trunks.js';
+import type { Desk } from '../desk/desk.js';
+import type { TenantRoom } from '../tenants.js';
 import { Call, type CallContext } from './call.js';
 
 export class Reception {
   private readonly calls = new Map<string, { call: Call; node: SipNode }>();
+  private readonly deskOf = new Map<string, Desk>();
+  /** What every dialled number leads to, over all tenants; a number leads to one. */
+  private readonly lines: (ServiceConfig & { tenant: TenantRoom; service: ServiceConfig })[] = [];
   private draining = false;
 
-  constructor(private readonly context: CallContext, private readonly trunks: Trunks, private readonly log: Logger) {
-    const { desk, screens } = context;
-    desk.on('match', (callId, agent) => {
-      const entry = this.calls.get(callId);
-      if (entry) entry.call.offerTo(agent);
-      else desk.free(agent.name, callId, 'ended');
-    });
-    screens.on('availability', (agent, value) => desk.setAvailable(agent, value === 'available'));
+  constructor(private readonly context: CallContext, tenants: readonly TenantRoom[], private readonly trunks: Trunks, private readonly log: Logger) {
+    const { screens } = context;
+    for (const tenant of tenants) {
+      const { desk } = tenant;
+      desk.on('match', (callId, agent) => {
+        const entry = this.calls.get(callId);
+        if (entry) entry.call.offerTo(agent);
+        else desk.free(agent.name, callId, 'ended');
+      });
+      desk.on('line', (callIds) => callIds.forEach((callId, index) => this.calls.get(callId)?.call.standsAt(index + 1)));
+      for (const { name } of tenant.config.agents) this.deskOf.set(name, desk);
+      for (const service of tenant.config.services) this.lines.push({ ...service, tenant, service });
+    }
+    screens.on('availability', (agent, value) => this.deskOf.get(agent)?.setAvailable(agent, value === 'available'));
     screens.on('present', (agent) => {
-      desk.setPresent(agent, true);
+      this.deskOf.get(agent)?.setPresent(agent, true);
       this.callOf(agent)?.screenReturned(agent);
     });
-    screens.on('gone', (agent) => desk.setPresent(agent, false));
-    // An answer counts only for the call that the desk says this agent has.
-    screens.on('acknowledged', (agent, callId, revealId) => {
-      if (desk.callOf(agent) === callId) this.calls.get(callId)?.call.acknowledge(revealId);
-    });
-    screens.on('endRequested', (agent, callId) => {
-      if (desk.callOf(agent) === callId) this.calls.get(callId)?.call.endByAgent(agent);
-    });
+    screens.on('gone', (agent) => this.deskOf.get(agent)?.setPresent(agent, false));
+    // What an agent does counts only for the call that the desk says this agent has.
+    const callOf = (agent: string, callId: string) => (this.deskOf.get(agent)?.callOf(agent) === callId ? this.calls.get(callId)?.call : undefined);
+    screens.on('acknowledged', (agent, callId, revealId) => callOf(agent, callId)?.acknowledge(revealId));
+    screens.on('endRequested', (agent, callId) => callOf(agent, callId)?.endByAgent(agent));
+    screens.on('identifyRequested', (agent, callId) => callOf(agent, callId)?.identifyByAgent(agent));
+    screens.on('identifyWithdrawn', (agent, callId) => callOf(agent, callId)?.withdrawInvitation(agent));
+    screens.on('wordConfirmed', (agent, callId, confirmId, same) => callOf(agent, callId)?.wordCompared(agent, confirmId, same));
   }
 
   /** Calls that exist now, those being taken down included. */
@@ -48,8 +59,8 @@ export class Reception {
       this.log.warn({ from: req.source_address }, 'INVITE from an address that no trunk lists: refused');
       return respond(res, 403, { headers: { Warning: '399 gateway "This address is not listed as a trunk"' } });
     }
-    const service = serviceOf(config.services, dialled(req));
-    if (!service) {
+    const line = serviceOf(this.lines, dialled(req));
+    if (!line) {
       metrics.inviteRefused('unknownNumber');
       return respond(res, 404);
     }
@@ -61,7 +72,7 @@ export class Reception {
     const unknown = requiredOf(req).filter((extension) => !extensions.has(extension));
     if (unknown.length > 0) return respond(res, 420, { headers: { Unsupported: unknown.join(', ') } });
     if (req.body && sdpOf(req.body) === '') return respond(res, 415, { headers: { Accept: 'application/sdp' } });
-    const call = new Call({ req, res, srf: node.srf, pool: node.pool, trunk, service }, this.context, this.log);
+    const call = new Call({ req, res, srf: node.srf, pool: node.pool, trunk, tenant: line.tenant, service: line.service }, this.context, this.log);
     this.calls.set(call.id, { call, node });
     void call.finished.then(() => this.calls.delete(call.id));
     call.start();
@@ -96,7 +107,7 @@ export class Reception {
   }
 
   private callOf(agent: string): Call | undefined {
-    const callId = this.context.desk.callOf(agent);
+    const callId = this.deskOf.get(agent)?.callOf(agent);
     return callId === undefined ? undefined : this.calls.get(callId)?.call;
   }
 }

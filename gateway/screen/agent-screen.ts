@@ -1,4 +1,4 @@
-import type { Availability, ClearReason, Identified, OfferedCall, Revelation } from './contract.js';
+import type { Availability, ClearReason, Identified, Invitation, InvitationProblem, OfferedCall, Revelation, Warning, WordToCompare } from './contract.js';
 import { identityForPage } from './labels.js';
 import type { CallOnPage, PageMessage, Phase, ServerMessage } from './messages.js';
 
@@ -10,7 +10,10 @@ export interface Page {
 export type AgentAct =
   | { type: 'availability'; value: Availability }
   | { type: 'acknowledged'; callId: string; revealId: string }
-  | { type: 'endRequested'; callId: string };
+  | { type: 'endRequested'; callId: string }
+  | { type: 'identifyRequested'; callId: string }
+  | { type: 'identifyWithdrawn'; callId: string }
+  | { type: 'wordConfirmed'; callId: string; confirmId: string; same: boolean };
 
 interface ShownCall {
   readonly offered: OfferedCall;
@@ -20,6 +23,8 @@ interface ShownCall {
   connectedAt: number | undefined;
   /** The newest reveal, and the only page it was sent to. Attributes themselves are never kept here. */
   reveal: { revealId: string; page: Page; acknowledged: boolean } | undefined;
+  /** The word comparison that is asked now, and the only page it was asked on. */
+  comparison: { confirmId: string; page: Page } | undefined;
 }
 
 /**
@@ -51,7 +56,7 @@ export class AgentScreen {
   /** Makes this page the screen. It learns what holds nothing private; attributes must be revealed to it anew. */
   attach(page: Page): void {
     this.#page = page;
-    if (this.#call) this.#call.reveal = undefined;
+    this.#forgetPage();
     page.send({ type: 'hello', agent: this.displayName, availability: this.availability, call: this.#callOnPage(), ...this.#beats });
   }
 
@@ -59,13 +64,13 @@ export class AgentScreen {
   detach(page: Page): boolean {
     if (this.#page !== page) return false;
     this.#page = undefined;
-    if (this.#call) this.#call.reveal = undefined;
+    this.#forgetPage();
     return true;
   }
 
   offer(call: OfferedCall): void {
     if (this.#call) this.clear(this.#call.offered.callId, 'ended');
-    this.#call = { offered: { ...call }, identified: call.identified, offeredAt: this.#now(), phase: 'ringing', connectedAt: undefined, reveal: undefined };
+    this.#call = { offered: { ...call }, identified: call.identified, offeredAt: this.#now(), phase: 'ringing', connectedAt: undefined, reveal: undefined, comparison: undefined };
     this.#send({ type: 'offer', call: this.#callOnPage()! });
   }
 
@@ -79,7 +84,33 @@ export class AgentScreen {
     if (revelation.identity) call.identified = 'verified';
     else if (call.identified === 'verified') call.identified = 'none';
     const identity = revelation.identity && identityForPage(revelation.identity, revelation, this.#now());
-    return page.send({ type: 'reveal', callId: revelation.callId, revealId: revelation.revealId, identified: call.identified, identity });
+    return page.send({ type: 'reveal', callId: revelation.callId, revealId: revelation.revealId, identified: call.identified, identity, ...(revelation.how === undefined ? {} : { how: revelation.how }) });
+  }
+
+  invitation({ callId, address, pairingCode, expiresInMs }: Invitation): void {
+    if (this.callId === callId) this.#send({ type: 'invitation', callId, address, pairingCode, expiresInMs });
+  }
+
+  invitationFailed(callId: string, reason: InvitationProblem): void {
+    if (this.callId === callId) this.#send({ type: 'invitationFailed', callId, reason });
+  }
+
+  confirmWord({ callId, confirmId, word }: WordToCompare): void {
+    const call = this.#call;
+    if (!call || !this.#page || call.offered.callId !== callId) return;
+    call.comparison = { confirmId, page: this.#page };
+    this.#send({ type: 'confirmWord', callId, confirmId, word });
+  }
+
+  identifyFailed(callId: string): void {
+    const call = this.#call;
+    if (!call || call.offered.callId !== callId) return;
+    call.comparison = undefined;
+    this.#send({ type: 'identifyFailed', callId });
+  }
+
+  warn(callId: string, warning: Warning): void {
+    if (this.callId === callId) this.#send({ type: 'warning', callId, warning });
   }
 
   connected(callId: string): void {
@@ -116,10 +147,28 @@ export class AgentScreen {
       }
       case 'end':
         return call && call.offered.callId === message.callId && call.phase !== 'ringing' ? { type: 'endRequested', callId: message.callId } : undefined;
+      case 'identify':
+        return call && call.offered.callId === message.callId && call.phase === 'connected' && call.offered.canIdentify ? { type: 'identifyRequested', callId: message.callId } : undefined;
+      case 'withdraw':
+        return call && call.offered.callId === message.callId ? { type: 'identifyWithdrawn', callId: message.callId } : undefined;
+      case 'word': {
+        const comparison = call?.comparison;
+        if (!call || !comparison || call.offered.callId !== message.callId) return undefined;
+        if (comparison.page !== page || comparison.confirmId !== message.confirmId) return undefined;
+        call.comparison = undefined;
+        return { type: 'wordConfirmed', callId: message.callId, confirmId: message.confirmId, same: message.same };
+      }
       case 'beat':
       case 'active':
         return undefined;
     }
+  }
+
+  /** What was asked of, or drawn by, a page that is not the screen any more is void. */
+  #forgetPage(): void {
+    if (!this.#call) return;
+    this.#call.reveal = undefined;
+    this.#call.comparison = undefined;
   }
 
   #send(message: ServerMessage): void {
@@ -130,8 +179,8 @@ export class AgentScreen {
     const call = this.#call;
     if (!call) return null;
     const now = this.#now();
-    const { callId, service, language, waitedMs } = call.offered;
-    const onPage: CallOnPage = { callId, service, language, identified: call.identified, phase: call.phase, waitedMs: waitedMs + (now - call.offeredAt) };
+    const { callId, service, language, waitedMs, canIdentify } = call.offered;
+    const onPage: CallOnPage = { callId, service, language, identified: call.identified, phase: call.phase, canIdentify, waitedMs: waitedMs + (now - call.offeredAt) };
     if (call.connectedAt !== undefined) onPage.connectedMs = now - call.connectedAt;
     return onPage;
   }

@@ -18,7 +18,31 @@ export interface OfferedCall {
   /** How long the caller has waited already, in milliseconds. */
   waitedMs: number;
   identified: Identified;
+  /** Whether the caller can be asked to identify themselves now. */
+  canIdentify: boolean;
 }
+
+/** What the agent reads out to a caller who is to identify themselves now. */
+export interface Invitation {
+  callId: string;
+  /** Short address, without scheme. */
+  address: string;
+  /** Digits to type there. */
+  pairingCode: string;
+  expiresInMs: number;
+}
+
+export type InvitationProblem = 'unreachable' | 'refused' | 'tooMany';
+
+/** The caller identified themselves during the call: before anything is shown, the agent compares the word on their page. */
+export interface WordToCompare {
+  callId: string;
+  /** New for every comparison; the agent's answer names it. */
+  confirmId: string;
+  word: string;
+}
+
+export type Warning = 'codeUsedAgain';
 
 export interface Revelation {
   callId: string;
@@ -26,6 +50,8 @@ export interface Revelation {
   revealId: string;
   /** null: this caller is not identified, and the screen says so plainly. */
   identity: RevealedIdentity | null;
+  /** When the citizen proved who they are: before dialling, or while on the line. */
+  how?: 'beforeCall' | 'duringCall';
   /** Labels of attributes by attribute name, over the built-in ones. */
   labels?: Readonly<Record<string, Label>>;
   /** What the purpose of the session is called, where the raw word would not do. */
@@ -42,6 +68,11 @@ export interface ScreenEvents {
   /** The live screen has drawn this reveal, and this reveal is the newest of the call at this agent. */
   acknowledged: [agent: string, callId: string, revealId: string];
   endRequested: [agent: string, callId: string];
+  /** The agent asks this caller, whose call is answered, to identify themselves now. */
+  identifyRequested: [agent: string, callId: string];
+  identifyWithdrawn: [agent: string, callId: string];
+  /** The agent compared the words. */
+  wordConfirmed: [agent: string, callId: string, confirmId: string, same: boolean];
 }
 
 /**
@@ -56,6 +87,14 @@ export interface Screens extends EventEmitter<ScreenEvents> {
    * @returns false when there is no live screen, or when the screen is not showing this call (any more)
    */
   reveal(agent: string, revelation: Revelation): boolean;
+  /** Shows what to read out to the caller. Ignored for any call but the one shown; so are the next four. */
+  invitation(agent: string, invitation: Invitation): void;
+  invitationFailed(agent: string, failure: { callId: string; reason: InvitationProblem }): void;
+  /** Asks the agent to compare the word; an earlier question is void. */
+  confirmWord(agent: string, word: WordToCompare): void;
+  /** The caller's authentication did not succeed, or the word was another one. */
+  identifyFailed(agent: string, callId: string): void;
+  warn(agent: string, callId: string, warning: Warning): void;
   /** The agent and the caller hear each other. */
   connected(agent: string, callId: string): void;
   /** Takes the call off the screen, attributes first. Ignored for any call but the one shown. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Availability, ClearReason, Identified, Label, ScreenLanguage } from './contract.js';
+import type { Availability, ClearReason, Identified, InvitationProblem, Label, ScreenLanguage, Warning } from './contract.js';
 
 /** The longest message a page may send, in bytes. */
 export const maxPageMessageBytes = 2048;
@@ -13,6 +13,9 @@ export const pageMessage = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('availability'), value: z.enum(['available', 'break']) }),
   z.strictObject({ type: z.literal('ack'), callId: id, revealId: id }),
   z.strictObject({ type: z.literal('end'), callId: id }),
+  z.strictObject({ type: z.literal('identify'), callId: id }),
+  z.strictObject({ type: z.literal('withdraw'), callId: id }),
+  z.strictObject({ type: z.literal('word'), callId: id, confirmId: id, same: z.boolean() }),
 ]);
 export type PageMessage = z.infer<typeof pageMessage>;
 
@@ -36,6 +39,7 @@ export interface CallOnPage {
   identified: Identified;
   waitedMs: number;
   phase: Phase;
+  canIdentify: boolean;
   /** How long the two have been connected, when they are. */
   connectedMs?: number;
 }
@@ -63,7 +67,12 @@ export type ServerMessage =
   | { type: 'beat' }
   | { type: 'availability'; value: Availability }
   | { type: 'offer'; call: CallOnPage }
-  | { type: 'reveal'; callId: string; revealId: string; identified: Identified; identity: IdentityOnPage | null }
+  | { type: 'reveal'; callId: string; revealId: string; identified: Identified; identity: IdentityOnPage | null; how?: 'beforeCall' | 'duringCall' }
+  | { type: 'invitation'; callId: string; address: string; pairingCode: string; expiresInMs: number }
+  | { type: 'invitationFailed'; callId: string; reason: InvitationProblem }
+  | { type: 'confirmWord'; callId: string; confirmId: string; word: string }
+  | { type: 'identifyFailed'; callId: string }
+  | { type: 'warning'; callId: string; warning: Warning }
   | { type: 'connected'; callId: string; connectedMs: number }
   | { type: 'clear'; callId: string; reason: ClearReason }
   | { type: 'replaced' }

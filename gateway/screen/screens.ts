@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 import type { FastifyPluginAsync } from 'fastify';
 import type { Logger } from 'pino';
-import { AgentScreen } from './agent-screen.js';
-import type { Availability, ClearReason, OfferedCall, Revelation, ScreenEvents, Screens } from './contract.js';
+import { AgentScreen, type AgentAct } from './agent-screen.js';
+import type { Availability, ClearReason, Invitation, InvitationProblem, OfferedCall, Revelation, ScreenEvents, Screens, Warning, WordToCompare } from './contract.js';
 import { LoginThrottle, type LoginThrottleOptions } from './login-throttle.js';
 import { closeCodes } from './messages.js';
 import { PageSocket } from './page-socket.js';
@@ -87,9 +87,7 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
           if (message.type !== 'ack') this.#sessions.touch(session);
           const act = this.#screens.get(session.agent)?.hear(page, message);
           if (!act) return;
-          if (act.type === 'availability') this.emit('availability', session.agent, act.value);
-          else if (act.type === 'acknowledged') this.emit('acknowledged', session.agent, act.callId, act.revealId);
-          else this.emit('endRequested', session.agent, act.callId);
+          this.#tell(session.agent, act);
         });
         this.#opened(page, session);
       },
@@ -103,6 +101,26 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
 
   reveal(agent: string, revelation: Revelation): boolean {
     return this.#screens.get(agent)?.reveal(revelation) ?? false;
+  }
+
+  invitation(agent: string, invitation: Invitation): void {
+    this.#screens.get(agent)?.invitation(invitation);
+  }
+
+  invitationFailed(agent: string, { callId, reason }: { callId: string; reason: InvitationProblem }): void {
+    this.#screens.get(agent)?.invitationFailed(callId, reason);
+  }
+
+  confirmWord(agent: string, word: WordToCompare): void {
+    this.#screens.get(agent)?.confirmWord(word);
+  }
+
+  identifyFailed(agent: string, callId: string): void {
+    this.#screens.get(agent)?.identifyFailed(callId);
+  }
+
+  warn(agent: string, callId: string, warning: Warning): void {
+    this.#screens.get(agent)?.warn(callId, warning);
   }
 
   connected(agent: string, callId: string): void {
@@ -126,6 +144,15 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
     this.#closed = true;
     clearInterval(this.#sweep);
     for (const page of [...this.#pages.keys()]) page.close(closeCodes.goingAway);
+  }
+
+  #tell(agent: string, act: AgentAct): void {
+    switch (act.type) {
+      case 'availability': this.emit('availability', agent, act.value); break;
+      case 'acknowledged': this.emit('acknowledged', agent, act.callId, act.revealId); break;
+      case 'wordConfirmed': this.emit('wordConfirmed', agent, act.callId, act.confirmId, act.same); break;
+      default: this.emit(act.type, agent, act.callId);
+    }
   }
 
   #loggedIn(session: LoginSession, ended: readonly LoginSession[]): void {

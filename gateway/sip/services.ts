@@ -1,7 +1,7 @@
 /** What a dialled number leads to, tolerant of how trunks write numbers. */
-import type { Config } from '../../config/index.js';
+import type { Tenant } from '../../config/index.js';
 
-export type ServiceConfig = Config['services'][number];
+export type ServiceConfig = Tenant['services'][number];
 
 /** Shortest number, in digits, of which the front may differ (country code, trunk prefix) and it is still the same. */
 const minCommonDigits = 7;
@@ -16,7 +16,7 @@ function significant(number: string): string {
  * the service for any number (`*`).
  * @param dialled user part of the request URI
  */
-export function serviceOf(services: readonly ServiceConfig[], dialled: string): ServiceConfig | undefined {
+export function serviceOf<Service extends Pick<ServiceConfig, 'numbers'>>(services: readonly Service[], dialled: string): Service | undefined {
   const wanted = dialled.split(';')[0]!.replace(/[\s().-]/g, '');
   const exact = services.find((service) => service.numbers.includes(wanted));
   if (exact) return exact;
