@@ -3,19 +3,44 @@ import { MemoryStore } from './memory-store.js';
 import { SealedVault } from './sealed-vault.js';
 import type { SessionVault } from './vault.js';
 
-export { VaultError, type Claim, type CreatedSession, type Identity, type RevealedIdentity, type SessionVault, type Vault, type VaultErrorCode } from './vault.js';
+export {
+  VaultError,
+  type Claim,
+  type CreatedSession,
+  type Identity,
+  type RevealedIdentity,
+  type SessionForCall,
+  type SessionOnPage,
+  type SessionVault,
+  type Vault,
+  type VaultErrorCode,
+} from './vault.js';
 
 /** How long after the longest wait a call may talk before a session whose purge was missed is dropped all the same. */
 const LONGEST_TALK_MS = 4 * 3_600_000;
 
-/** The vault that a configuration asks for. `now` is for tests. */
-export function createVault(config: Pick<Config, 'calls'> & Pick<Tenant, 'codes' | 'sessions'>, now: () => number = Date.now): SessionVault {
-  const store = new MemoryStore({ maxLive: config.sessions.maxLive, maxHoldMs: config.calls.maxWaitMs + LONGEST_TALK_MS, now });
+/** One tenant's sessions: what they are made by. */
+export interface VaultOptions {
+  readonly codes: Pick<Tenant['codes'], 'digits' | 'lifetimeSeconds' | 'longestLifetimeSeconds' | 'hashKey'>;
+  readonly sessions: Pick<Tenant['sessions'], 'reclaimGraceSeconds' | 'maxLive'>;
+  readonly calls: Pick<Config['calls'], 'maxWaitMs'>;
+  /** Typed length of the next code when so many sessions are alive; always `codes.digits` when left out. */
+  readonly nextLength?: (liveSessions: number) => Promise<number>;
+  /** Clock, in ms since 1970; for tests. */
+  readonly now?: () => number;
+}
+
+/** The vault of one tenant. It closes its store. */
+export function createVault(options: VaultOptions): SessionVault {
+  const { codes, sessions, calls, now = Date.now } = options;
+  const codeLifetimeMs = codes.lifetimeSeconds * 1_000;
+  const store = new MemoryStore({ maxLive: sessions.maxLive, maxHoldMs: calls.maxWaitMs + LONGEST_TALK_MS, codeRestMs: codeLifetimeMs, now });
   return new SealedVault(store, {
-    codeDigits: config.codes.digits,
-    codeLifetimeMs: config.codes.lifetimeSeconds * 1_000,
-    reclaimGraceMs: config.sessions.reclaimGraceSeconds * 1_000,
-    hashKey: config.codes.hashKey,
+    nextLength: options.nextLength ?? (() => Promise.resolve(codes.digits)),
+    codeLifetimeMs,
+    longestLifetimeMs: codes.longestLifetimeSeconds * 1_000,
+    reclaimGraceMs: sessions.reclaimGraceSeconds * 1_000,
+    hashKey: codes.hashKey,
     now,
   });
 }

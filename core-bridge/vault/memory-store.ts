@@ -1,41 +1,51 @@
 import { EventEmitter } from 'node:events';
-import type { SessionStore, StoredResult, StoredSession } from './store.js';
+import { ExpiryQueue } from './expiry-queue.js';
+import type { SessionStore, StoreClaim, StoredResult, StoredSession } from './store.js';
 import { VaultError } from './vault.js';
 
-export interface MemoryStoreOptions {
+/** What every store of sessions is told. */
+export interface StoreLimits {
   /** Sessions alive at one time. */
   readonly maxLive: number;
-  /** How long a session outlives its claim if its call never purges it: longer than any call may wait. */
+  /** How long a session outlives its claim if its call never purges it: longer than any call may last. */
   readonly maxHoldMs: number;
-  /** How often memory of expired sessions is freed. Expiry itself does not wait for it. */
-  readonly sweepEveryMs?: number;
+  /** How long a code rests after its session ended before it may be given to another. */
+  readonly codeRestMs: number;
   /** Clock, in ms since 1970. */
   readonly now?: () => number;
+}
+
+export interface MemoryStoreOptions extends StoreLimits {
+  /** How often memory of expired sessions is freed. Expiry itself does not wait for it. */
+  readonly sweepEveryMs?: number;
 }
 
 interface Entry {
   session: StoredSession;
   /** The call that holds the session, or held it last. */
-  callId?: string;
+  callId: string | undefined;
   holding: boolean;
   endsAtMs: number;
 }
 
 /**
  * Sessions in this process's memory. Each operation runs to its end in one turn of the event loop, which makes it
- * atomic. Unclaimed sessions stand in the order of their creation, which is that of their expiry, so that a sweep
- * looks only at those it frees and at the claimed ones.
+ * atomic.
  */
 export class MemoryStore implements SessionStore {
+  readonly ready = true;
   readonly #entries = new Map<string, Entry>();
-  readonly #idByCode = new Map<string, string>();
-  readonly #idByToken = new Map<string, string>();
-  /** Sessions that were claimed at least once; at most as many as there are calls and graces. */
-  readonly #claimed = new Set<string>();
+  readonly #byCode = new Map<string, Entry>();
+  readonly #byToken = new Map<string, Entry>();
+  readonly #byBoard = new Map<string, Entry>();
+  /** Codes of ended sessions, oldest end first, and until when they rest. */
+  readonly #resting = new Map<string, number>();
+  readonly #ends = new ExpiryQueue();
   readonly #events = new EventEmitter<{ result: [string]; gone: [string] }>();
   readonly #options: MemoryStoreOptions;
   readonly #now: () => number;
   readonly #sweeper: NodeJS.Timeout;
+  #claimed = 0;
   #closed = false;
 
   constructor(options: MemoryStoreOptions) {
@@ -46,25 +56,46 @@ export class MemoryStore implements SessionStore {
     this.#sweeper.unref();
   }
 
-  insert(session: StoredSession): Promise<'inserted' | 'taken' | 'full'> {
+  insert(session: StoredSession, heldBy?: string): Promise<'inserted' | 'taken' | 'full'> {
     return this.#do(() => {
-      if (this.#live(this.#idByCode.get(session.codeHash))) return 'taken';
+      const { sessionId, codeHash, tokenHash, board } = session;
+      if (codeHash !== undefined && (this.#live(this.#byCode.get(codeHash)) || this.#rests(codeHash))) return 'taken';
       if (this.#entries.size >= this.#options.maxLive) this.sweep();
       if (this.#entries.size >= this.#options.maxLive) return 'full';
-      this.#entries.set(session.sessionId, { session, holding: false, endsAtMs: session.expiresAtMs });
-      this.#idByCode.set(session.codeHash, session.sessionId);
-      this.#idByToken.set(session.tokenHash, session.sessionId);
+      const entry: Entry = { session, callId: undefined, holding: false, endsAtMs: session.expiresAtMs };
+      this.#entries.set(sessionId, entry);
+      if (codeHash !== undefined) this.#byCode.set(codeHash, entry);
+      this.#byToken.set(tokenHash, entry);
+      this.#byBoard.set(board, entry);
+      if (heldBy === undefined) this.#ends.add(sessionId, entry.endsAtMs);
+      else this.#hold(entry, heldBy);
       return 'inserted';
     });
   }
 
   byToken(tokenHash: string): Promise<StoredSession | undefined> {
-    return this.#do(() => this.#live(this.#idByToken.get(tokenHash))?.session);
+    return this.#do(() => this.#live(this.#byToken.get(tokenHash))?.session);
+  }
+
+  byBoard(board: string): Promise<{ readonly session: StoredSession; readonly claimed: boolean } | undefined> {
+    return this.#do(() => {
+      const entry = this.#live(this.#byBoard.get(board));
+      return entry && { session: entry.session, claimed: entry.holding };
+    });
+  }
+
+  extend(sessionId: string, expiresAtMs: number): Promise<boolean> {
+    return this.#do(() => {
+      const entry = this.#live(this.#entries.get(sessionId));
+      if (!entry || entry.holding) return false;
+      this.#endAt(entry, expiresAtMs);
+      return true;
+    });
   }
 
   setResult(sessionId: string, result: StoredResult): Promise<'accepted' | 'duplicate' | 'unknown'> {
     return this.#do(() => {
-      const entry = this.#live(sessionId);
+      const entry = this.#live(this.#entries.get(sessionId));
       if (!entry) return 'unknown';
       if (entry.session.result) return 'duplicate';
       entry.session = { ...entry.session, result };
@@ -73,17 +104,17 @@ export class MemoryStore implements SessionStore {
     });
   }
 
-  claim(codeHash: string, callId: string): Promise<StoredSession | undefined> {
+  hasResult(sessionId: string): Promise<boolean> {
+    return this.#do(() => this.#live(this.#entries.get(sessionId))?.session.result !== undefined);
+  }
+
+  claim(codeHash: string, callId: string): Promise<StoreClaim> {
     return this.#do(() => {
-      const entry = this.#live(this.#idByCode.get(codeHash));
-      if (!entry || (entry.holding && entry.callId !== callId)) return undefined;
-      if (!entry.holding) {
-        entry.callId = callId;
-        entry.holding = true;
-        entry.endsAtMs = this.#now() + this.#options.maxHoldMs;
-        this.#claimed.add(entry.session.sessionId);
-      }
-      return entry.session;
+      const entry = this.#live(this.#byCode.get(codeHash));
+      if (!entry) return { refused: this.#rests(codeHash) ? 'used' : 'unknown' };
+      if (entry.holding && entry.callId !== callId) return { refused: 'used', board: entry.session.board };
+      if (!entry.holding) this.#hold(entry, callId);
+      return { session: entry.session };
     });
   }
 
@@ -96,8 +127,10 @@ export class MemoryStore implements SessionStore {
       const entry = this.#heldBy(sessionId, callId);
       if (!entry) return;
       entry.holding = false;
-      entry.endsAtMs = graceEndsAtMs;
-      if (graceEndsAtMs <= this.#now()) this.#drop(entry);
+      this.#claimed -= 1;
+      // Without a code nobody could come back for it.
+      if (graceEndsAtMs <= this.#now() || entry.session.codeHash === undefined) this.#drop(entry);
+      else this.#endAt(entry, graceEndsAtMs);
     });
   }
 
@@ -120,12 +153,15 @@ export class MemoryStore implements SessionStore {
     return () => this.#events.off('gone', listener);
   }
 
+  /** Nothing is ever missed within one process. */
+  onDoubt(): () => void {
+    return () => undefined;
+  }
+
   count(): Promise<{ live: number; claimed: number }> {
     return this.#do(() => {
       this.sweep();
-      let claimed = 0;
-      for (const id of this.#claimed) if (this.#entries.get(id)?.holding) claimed += 1;
-      return { live: this.#entries.size, claimed };
+      return { live: this.#entries.size, claimed: this.#claimed };
     });
   }
 
@@ -134,6 +170,7 @@ export class MemoryStore implements SessionStore {
     this.#closed = true;
     clearInterval(this.#sweeper);
     for (const entry of [...this.#entries.values()]) this.#drop(entry);
+    this.#resting.clear();
     this.#events.removeAllListeners();
     return Promise.resolve();
   }
@@ -141,15 +178,17 @@ export class MemoryStore implements SessionStore {
   /** Frees what has expired. */
   sweep(): void {
     const now = this.#now();
-    for (const id of this.#claimed) {
-      const entry = this.#entries.get(id);
-      if (entry && entry.endsAtMs <= now) this.#drop(entry);
+    for (let id = this.#ends.takeDue(now); id !== undefined; id = this.#ends.takeDue(now)) this.#live(this.#entries.get(id));
+    // Ends that moved, and those of removed sessions, leave appointments behind that nobody keeps.
+    if (this.#ends.size > 2 * this.#entries.size + 1_000) this.#ends.refill(this.#appointments());
+    for (const [codeHash, untilMs] of this.#resting) {
+      if (untilMs > now) break;
+      this.#resting.delete(codeHash);
     }
-    for (const [id, entry] of this.#entries) {
-      if (this.#claimed.has(id)) continue;
-      if (entry.endsAtMs > now) break;
-      this.#drop(entry);
-    }
+  }
+
+  *#appointments(): Iterable<readonly [string, number]> {
+    for (const [id, { endsAtMs }] of this.#entries) yield [id, endsAtMs];
   }
 
   #do<T>(operation: () => T): Promise<T> {
@@ -161,27 +200,54 @@ export class MemoryStore implements SessionStore {
     }
   }
 
-  #live(sessionId: string | undefined): Entry | undefined {
-    const entry = sessionId === undefined ? undefined : this.#entries.get(sessionId);
-    if (!entry) return undefined;
-    if (entry.endsAtMs > this.#now()) return entry;
+  #live(entry: Entry | undefined): Entry | undefined {
+    if (!entry || entry.endsAtMs > this.#now()) return entry;
     this.#drop(entry);
     return undefined;
   }
 
   #heldBy(sessionId: string, callId: string): Entry | undefined {
-    const entry = this.#live(sessionId);
+    const entry = this.#live(this.#entries.get(sessionId));
     return entry?.holding && entry.callId === callId ? entry : undefined;
   }
 
+  #rests(codeHash: string): boolean {
+    return (this.#resting.get(codeHash) ?? 0) > this.#now();
+  }
+
+  #hold(entry: Entry, callId: string): void {
+    entry.callId = callId;
+    entry.holding = true;
+    entry.endsAtMs = this.#now() + this.#options.maxHoldMs;
+    this.#claimed += 1;
+    this.#ends.add(entry.session.sessionId, entry.endsAtMs);
+  }
+
+  #endAt(entry: Entry, endsAtMs: number): void {
+    entry.endsAtMs = endsAtMs;
+    entry.session = { ...entry.session, expiresAtMs: endsAtMs };
+    this.#ends.add(entry.session.sessionId, endsAtMs);
+  }
+
   #drop(entry: Entry): void {
-    const { sessionId, codeHash, tokenHash, sealKey, result } = entry.session;
+    const { sessionId, codeHash, tokenHash, board, sealKey, result } = entry.session;
     sealKey.fill(0);
     if (result?.status === 'success') result.sealed.fill(0);
     this.#entries.delete(sessionId);
-    this.#claimed.delete(sessionId);
-    if (this.#idByCode.get(codeHash) === sessionId) this.#idByCode.delete(codeHash);
-    this.#idByToken.delete(tokenHash);
+    if (codeHash !== undefined) {
+      this.#byCode.delete(codeHash);
+      this.#rest(codeHash, Math.min(this.#now(), entry.endsAtMs) + this.#options.codeRestMs);
+    }
+    this.#byToken.delete(tokenHash);
+    this.#byBoard.delete(board);
+    if (entry.holding) this.#claimed -= 1;
     this.#events.emit('gone', sessionId);
+  }
+
+  #rest(codeHash: string, untilMs: number): void {
+    this.#resting.set(codeHash, untilMs);
+    if (this.#resting.size <= this.#options.maxLive) return;
+    const [oldest] = this.#resting.keys();
+    if (oldest !== undefined) this.#resting.delete(oldest);
   }
 }

@@ -39,18 +39,21 @@ export interface SessionStore {
   extend(sessionId: string, expiresAtMs: number): Promise<boolean>;
   /** Stores a first result. */
   setResult(sessionId: string, result: StoredResult): Promise<'accepted' | 'duplicate' | 'unknown'>;
+  hasResult(sessionId: string): Promise<boolean>;
   /** Gives the session to a call, unless another has it; a call that already has it gets it again. */
   claim(codeHash: string, callId: string): Promise<StoreClaim>;
   /** The session, if this call holds it. */
   held(sessionId: string, callId: string): Promise<StoredSession | undefined>;
-  /** Ends the hold; until `graceEndsAtMs` the code can claim again, then the session is gone. */
+  /** Ends the hold; until `graceEndsAtMs` the code can claim again, then the session is gone. One without a code is gone at once. */
   release(sessionId: string, callId: string, graceEndsAtMs: number): Promise<void>;
   /** Overwrites the key and removes the session, if this call holds it or was the last to. */
   remove(sessionId: string, callId: string): Promise<boolean>;
   /** Tells of every accepted result, on whichever node it arrived. Returns the unsubscriber. */
   onResult(listener: (sessionId: string) => void): () => void;
-  /** Tells of every session that ends, by removal or expiry. Returns the unsubscriber. */
+  /** Tells of sessions that end: of every removal, of expiry where the store notices it. Returns the unsubscriber. */
   onGone(listener: (sessionId: string) => void): () => void;
+  /** Tells that a result or an end may have passed unheard, and now and then in any case: who waits for one looks again. Returns the unsubscriber. */
+  onDoubt(listener: () => void): () => void;
   count(): Promise<{ live: number; claimed: number }>;
   /** False while a remote store does not answer; operations then reject with VaultError `store_unreachable`, soon. */
   readonly ready: boolean;

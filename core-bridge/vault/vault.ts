@@ -29,7 +29,7 @@ export interface SessionForCall {
   readonly pageToken: string;
   /** Where the citizen's page follows this session (see progress.ts). */
   readonly board: string;
-  /** Which word of the list page and agent compare (see companion/words.ts). */
+  /** Which word of the list page and agent compare (see ivr/prompts/words.ts). */
   readonly word: number;
 }
 
@@ -41,7 +41,7 @@ export type Claim =
       readonly identity: Identity;
       /** Where the citizen's page follows this session (see progress.ts). */
       readonly board: string;
-      /** Which word of the list the page shows and the gateway speaks (see companion/words.ts). */
+      /** Which word of the list the page shows and the gateway speaks (see ivr/prompts/words.ts). */
       readonly word: number;
     }
   /** For logs and limits only: callers are never told which. `used`: another call has, or had, this code; `board` while its session lives, to warn there. */
@@ -72,7 +72,7 @@ export interface Vault {
   create(session: { purpose: string; authentication: 'expected' | 'none' }): Promise<CreatedSession>;
   /** A session that this call holds from the start, for authentication during the call. @throws VaultError `vault_full` */
   createForCall(session: { purpose: string; callId: string }): Promise<SessionForCall>;
-  /** Takes a result once. `unknown` also for sessions expired, purged, or expecting none. */
+  /** Takes a result once. `unknown` also for sessions expired or purged. */
   deliver(attrToken: string, result: VerifiedResult): Promise<'accepted' | 'duplicate' | 'unknown'>;
   /** Atomic: of any number of calls with one code, one gets it. Unknown, expired and used look the same. */
   claim(code: string, callId: string): Promise<Claim>;
