@@ -2,10 +2,9 @@ import ipaddr from 'ipaddr.js';
 import type { Shared, Understood } from './forms.js';
 import type { Problem } from './problems.js';
 import { repeatedNames, repeats } from './repeats.js';
+import { isAnyAddress } from './schema/index.js';
 import { storeChecks } from './store-checks.js';
 import { tenantChecks } from './tenant-checks.js';
-
-const isAny = (host: string): boolean => host === '0.0.0.0' || host === '::';
 
 function portClashes(config: Shared): Problem[] {
   interface Bound {
@@ -21,7 +20,7 @@ function portClashes(config: Shared): Problem[] {
   const embeddedSip = config.sip?.servers?.length === 0;
   if (embeddedSip) add('sip.listen.port', config.sip?.listen?.host, config.sip?.listen?.port);
   return bound.flatMap((one, index): Problem[] => {
-    const other = bound.slice(0, index).find((b) => b.port === one.port && (b.host === one.host || isAny(b.host) || isAny(one.host)));
+    const other = bound.slice(0, index).find((b) => b.port === one.port && (b.host === one.host || isAnyAddress(b.host) || isAnyAddress(one.host)));
     return other ? [{ key: one.key, fault: `is ${one.port}, which ${other.key} has on the same address`, fix: 'Give each listener a port of its own' }] : [];
   });
 }
@@ -29,14 +28,14 @@ function portClashes(config: Shared): Problem[] {
 /** Results are posted to an address we hand out, and nobody can post to "any address". */
 function unreachableUrls(config: Shared): Problem[] {
   const core = config.listeners?.core;
-  if (core?.host === undefined || !isAny(core.host) || core.url !== undefined) return [];
+  if (core?.host === undefined || !isAnyAddress(core.host) || core.url !== undefined) return [];
   return [{ key: 'listeners.core.url', fault: `is missing while host is ${core.host}`, fix: 'Give the address at which the authentication plugins reach this listener, such as http://gateway:8081' }];
 }
 
 /** The embedded media server writes its address into session descriptions: phones send there. */
 function mediaAddress(config: Shared): Problem[] {
   const { host, servers } = config.media ?? {};
-  if (host === undefined || !isAny(host) || servers?.length !== 0) return [];
+  if (host === undefined || !isAnyAddress(host) || servers?.length !== 0) return [];
   return [{ key: 'media.host', fault: `is ${host}, to which nobody can send`, fix: 'Give the one address of this machine that phones and trunks reach' }];
 }
 

@@ -1,8 +1,7 @@
 import type { PlacedTenant, Shared, Understood } from './forms.js';
 import type { Problem } from './problems.js';
 import { repeatedNames, repeats, type Named } from './repeats.js';
-
-const isAny = (host: string | undefined): boolean => host === '0.0.0.0' || host === '::';
+import { isAnyAddress, ONLY_TENANT } from './schema/index.js';
 
 /** A SIP address without its scheme and parameters, and with its host in lower case (RFC 3261 section 19.1.4). */
 function phoneKey(uri: string): string {
@@ -75,11 +74,17 @@ function core({ at, tenant }: PlacedTenant, { listeners, demo }: Shared): Proble
   return problems;
 }
 
+/** The only tenant of a file without `tenants` has addresses without a name in them. */
+function reservedNames(tenants: readonly PlacedTenant[]): Problem[] {
+  const reserved = tenants.filter(({ at, tenant }) => at !== '' && tenant.name === ONLY_TENANT);
+  return reserved.map(({ at }) => ({ key: `${at}name`, fault: `is ${ONLY_TENANT}, which is the only tenant of a file without tenants`, fix: 'Name it after the municipality' }));
+}
+
 /** Citizens are sent to our pages, and nobody can be sent to "any address". */
 function unreachablePages(shared: Shared, tenants: readonly PlacedTenant[]): Problem[] {
   const { host, url } = shared.listeners?.public ?? {};
   const sends = tenants.some(({ tenant }) => tenant.idContact?.clientUrl === 'page' || tenant.idContact?.coreUrl !== undefined);
-  if (!sends || !isAny(host) || url !== undefined) return [];
+  if (!sends || !isAnyAddress(host) || url !== undefined) return [];
   return [{ key: 'listeners.public.url', fault: `is missing while host is ${host}`, fix: 'Give the address at which citizens reach our pages, such as https://telephone.example.org' }];
 }
 
@@ -88,7 +93,7 @@ export function tenantChecks({ shared, tenants }: Understood): Problem[] {
   return [
     ...acrossTenants(tenants),
     ...tenants.flatMap((placed) => [...services(placed), ...codes(placed), ...core(placed, shared)]),
-    ...tenants.filter(({ at, tenant }) => at !== '' && tenant.name === 'main').map(({ at }) => ({ key: `${at}name`, fault: 'is main, which is the only tenant of a file without tenants', fix: 'Name it after the municipality' })),
+    ...reservedNames(tenants),
     ...unreachablePages(shared, tenants),
   ];
 }

@@ -26,6 +26,8 @@ make() {
 make drachtio_secret openssl rand -hex 32
 make freeswitch_password openssl rand -hex 32
 make code_hash_key openssl rand -hex 32
+# Under this one the sessions' own keys are sealed in Redis.
+make seal_key openssl rand -hex 32
 # Our key pair: results are encrypted for its public half, which goes to whoever runs the core.
 make decryption_key openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072
 openssl pkey -in "$folder/decryption_key" -pubout -out "$folder/decryption_key.pub"

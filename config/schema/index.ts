@@ -6,7 +6,7 @@ import { store } from './store.js';
 import { tenantSchema, tenantShape, type RawTenant } from './tenant.js';
 
 export { MIN_HASH_KEY_CHARACTERS, MIN_TOKEN_CHARACTERS, type RawTenant } from './tenant.js';
-export { bareNumber } from './values.js';
+export { bareNumber, isAnyAddress } from './values.js';
 
 const sharedShape = {
   demo: z.boolean().default(false).describe('Runs the demo core: a test page that hands out identities to anyone. Refused when NODE_ENV is production.'),

@@ -66,7 +66,7 @@ export const store = withFiles(
       )
       .max(16)
       .default([])
-      .describe('Keys under which the sessions’ own keys are sealed in Redis: the first one seals, all of them open. To change it, put the new one first and remove the old one when no session of its time is left.'),
+      .describe('Keys under which the sessions’ own keys are sealed in Redis: the first one seals, all of them open. To change it, put the new one first, and remove the old one a day later.'),
   },
   [passwordPair],
 )

@@ -13,6 +13,8 @@ export const host = z
   .refine((text) => isIP(text) !== 0 || /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i.test(text), {
     ...faulty('is not an IP address or host name', 'Write an address such as 127.0.0.1 or a name such as media.example.org'),
   });
+/** Whether a host stands for every address of the machine, so that nobody can be sent to it. */
+export const isAnyAddress = (text: string | undefined): boolean => text === '0.0.0.0' || text === '::';
 export const ipAddress = z.string().refine((text) => isIP(text) !== 0, faulty('is not an IP address', 'Write an address such as 192.0.2.10'));
 export const word = z
   .string()

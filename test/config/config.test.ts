@@ -1,66 +1,21 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { inspect } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigError, configArgument, demoConfigPath, hashPassword, loadConfig, parseConfig, Secret, verifyPassword, type Problem } from '../../config/index.js';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ConfigError, configArgument, demoConfigPath, hashPassword, loadConfig, parseConfig, Secret, verifyPassword } from '../../config/index.js';
 import { configurationReference } from '../../config/reference.js';
+import { ec, folder, hash, problemsOf, rsa, set, valid } from './support.js';
 
 const pem = { format: 'pem', type: 'spki' } as const;
 const privatePem = { format: 'pem', type: 'pkcs8' } as const;
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: pem, privateKeyEncoding: privatePem });
 const smallRsa = generateKeyPairSync('rsa', { modulusLength: 1024, publicKeyEncoding: pem, privateKeyEncoding: privatePem });
-const ec = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: pem, privateKeyEncoding: privatePem });
 const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384', publicKeyEncoding: pem, privateKeyEncoding: privatePem });
 
-let hash = '';
-let folder = '';
-
-beforeAll(async () => {
-  hash = await hashPassword('correct horse');
-  folder = mkdtempSync(path.join(tmpdir(), 'config-test-'));
-});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return --
    the tests break the shape on purpose */
-/** A configuration for production that holds; each test breaks a copy of it. */
-function valid(): any {
-  return {
-    trunks: [{ name: 'pbx', addresses: ['192.0.2.10', '198.51.100.0/24'] }],
-    services: [{ name: 'Desk', numbers: ['+31 20 123 4567'], purposes: ['report_move'] }],
-    agents: [{ name: 'anna', password: hash, phone: 'sip:anna@192.0.2.20' }],
-    idContact: {
-      phoneNumber: '+31 20 123 4567',
-      decryptionKey: { type: 'RSA', key: rsa.privateKey },
-      verificationKeys: [{ name: 'digid', type: 'EC', key: ec.publicKey }],
-    },
-    codes: { hashKey: 'h'.repeat(32) },
-  };
-}
-
-function problemsOf(change: (config: any) => void, env: Record<string, string> = {}): readonly Problem[] {
-  const config = valid();
-  change(config);
-  try {
-    parseConfig(config, { baseDir: folder, env });
-  } catch (error) {
-    expect(error).toBeInstanceOf(ConfigError);
-    return (error as ConfigError).problems;
-  }
-  return [];
-}
-
-function set(config: any, key: string, value: unknown): void {
-  const parts = key.replace(/\[(\d+)\]/g, '.$1').split('.');
-  const last = parts.pop() ?? '';
-  let at = config;
-  for (const part of parts) at = at[part] ??= {};
-  if (value === undefined) delete at[last];
-  else at[last] = value;
-}
-
 describe('a configuration that holds', () => {
   it('gets its defaults, its keys and its secrets', () => {
     const config = parseConfig(valid(), { env: {} });
