@@ -85,6 +85,10 @@ export class SealedVault implements SessionVault {
     return session !== undefined && !session.result;
   }
 
+  async boardOf(attrToken: string): Promise<string | undefined> {
+    return (await this.#store.byToken(hashToken(attrToken)))?.board;
+  }
+
   async deliver(attrToken: string, result: VerifiedResult): Promise<'accepted' | 'duplicate' | 'unknown'> {
     const session = await this.#store.byToken(hashToken(attrToken));
     if (!session) return 'unknown';

@@ -98,6 +98,8 @@ export interface Vault {
 export interface SessionVault extends Vault {
   /** Whether a result sent with this token would be taken now. */
   awaits(attrToken: string): Promise<boolean>;
+  /** Where the citizen's page follows the session of a result token (see progress.ts); undefined when it has ended. */
+  boardOf(attrToken: string): Promise<string | undefined>;
   /** The session a page token belongs to; undefined when it has ended. */
   onPage(pageToken: string): Promise<SessionOnPage | undefined>;
   /** Gives the code its full lifetime again, within `extendableUntil`. @returns the new end, or undefined when there is no unclaimed session */
