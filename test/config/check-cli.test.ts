@@ -32,9 +32,9 @@ async function check(...args: string[]): Promise<number> {
   return code;
 }
 
-it('says in one line that the demo configuration holds', async () => {
+it('says first, in one line, that the demo configuration holds', async () => {
   expect(await check()).toBe(0);
-  expect(printed).toEqual([expect.stringMatching(/demo\.yaml is a valid configuration: 1 trunk, 1 service, 2 agents; demo\.$/)]);
+  expect(printed[0]).toMatch(/demo\.yaml is a valid configuration: 1 trunk, 1 service, 2 agents; demo\.$/);
 });
 
 it('prints every problem of a file and ends with 78', async () => {
