@@ -1,5 +1,8 @@
-import type { Config, Tenant } from '../../config/index.js';
+import type { Config, SealKey, Tenant } from '../../config/index.js';
+import type { RedisLink } from '../redis/connect.js';
+import { SealKeyring } from './keyring.js';
 import { MemoryStore } from './memory-store.js';
+import { RedisStore } from './redis-store.js';
 import { SealedVault } from './sealed-vault.js';
 import type { SessionVault } from './vault.js';
 
@@ -26,15 +29,18 @@ export interface VaultOptions {
   readonly calls: Pick<Config['calls'], 'maxWaitMs'>;
   /** Typed length of the next code when so many sessions are alive; always `codes.digits` when left out. */
   readonly nextLength?: (liveSessions: number) => Promise<number>;
+  /** Present: sessions are in Redis, under this tenant's name; otherwise in this process's memory. */
+  readonly redis?: { readonly link: RedisLink; readonly tenant: string; readonly prefix: string; readonly sealKeys: readonly SealKey[] };
   /** Clock, in ms since 1970; for tests. */
   readonly now?: () => number;
 }
 
-/** The vault of one tenant. It closes its store. */
+/** The vault of one tenant. It closes its store; the link to Redis stays open for others. */
 export function createVault(options: VaultOptions): SessionVault {
-  const { codes, sessions, calls, now = Date.now } = options;
+  const { codes, sessions, calls, redis, now = Date.now } = options;
   const codeLifetimeMs = codes.lifetimeSeconds * 1_000;
-  const store = new MemoryStore({ maxLive: sessions.maxLive, maxHoldMs: calls.maxWaitMs + LONGEST_TALK_MS, codeRestMs: codeLifetimeMs, now });
+  const limits = { maxLive: sessions.maxLive, maxHoldMs: calls.maxWaitMs + LONGEST_TALK_MS, codeRestMs: codeLifetimeMs, now };
+  const store = redis ? new RedisStore({ ...limits, link: redis.link, tenant: redis.tenant, prefix: redis.prefix, keyring: new SealKeyring(redis.sealKeys) }) : new MemoryStore(limits);
   return new SealedVault(store, {
     nextLength: options.nextLength ?? (() => Promise.resolve(codes.digits)),
     codeLifetimeMs,
