@@ -1,0 +1,2 @@
+export { companionPages, type CompanionPagesOptions } from './companion-pages.js';
+export type { CompanionTenant } from './page-lookup.js';
