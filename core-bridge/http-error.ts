@@ -32,6 +32,7 @@ function toHttpError(error: FastifyError | Error): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof ResultError) return new HttpError(400, error.code, error.message);
   if (error instanceof VaultError && error.code === 'vault_full') return new HttpError(503, 'too_many_sessions', 'As many sessions are alive as this gateway allows; try again later.');
+  if (error instanceof VaultError && error.code === 'store_unreachable') return new HttpError(503, 'store_unreachable', 'Sessions cannot be reached at the moment; try again later.');
   const { code, statusCode } = error as Partial<FastifyError>;
   const known = code === undefined ? undefined : FASTIFY_FAULTS[code];
   if (known) return known;

@@ -1,8 +1,8 @@
 export { generateCode, hasRightCheckDigit } from './codes/index.js';
-export { coreListener, type CoreListenerOptions } from './core-listener.js';
-export { createCoreServer } from './core-server.js';
+export { attrUrl, coreListener, createCoreServer, pageUrl, tenantPath, type CoreListenerOptions, type CoreTenant } from './core-api/index.js';
 export type { SessionFeedback } from './feedback/feedback.js';
 export { GuessError, type Attempt, type AttemptOutcome, type GuessGuard, type Permit } from './guessing/guessing.js';
+export { KeyRing } from './key-ring.js';
 export { IdentifyError, type Identification, type PairingInvitation } from './identify/identify.js';
 export type { ProgressBoards, ProgressEntry, ProgressStep } from './progress/progress.js';
 export type { VerifiedResult } from './results/verified-result.js';
