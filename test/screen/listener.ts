@@ -30,7 +30,7 @@ export async function startListener(options: Partial<ScreensOptions> = {}, port 
     ...options,
   });
   const told: unknown[][] = [];
-  for (const event of ['present', 'gone', 'availability', 'acknowledged', 'endRequested'] as const) {
+  for (const event of ['present', 'gone', 'availability', 'acknowledged', 'endRequested', 'identifyRequested', 'identifyWithdrawn', 'wordConfirmed'] as const) {
     screens.on(event, (...args: unknown[]) => void told.push([event, ...args]));
   }
   const loggerInstance: FastifyBaseLogger = log;
@@ -48,7 +48,7 @@ export async function startListener(options: Partial<ScreensOptions> = {}, port 
 }
 
 export function call(callId: string, over: Partial<OfferedCall> = {}): OfferedCall {
-  return { callId, service: 'Burgerzaken', language: 'nl', waitedMs: 12_000, identified: 'verified', ...over };
+  return { callId, service: 'Burgerzaken', language: 'nl', waitedMs: 12_000, identified: 'verified', canIdentify: true, ...over };
 }
 
 export function revelation(callId: string, revealId: string, attributes: Record<string, string> = { fullname: 'Jip Jansen', bsn: '999990019' }): Revelation {

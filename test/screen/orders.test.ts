@@ -62,7 +62,7 @@ it('whatever the order of calls, pages and losses: never another caller, never a
       for (const one of steps) {
         switch (one.do) {
           case 'offer':
-            screen.offer({ callId: one.call, service: 's', language: 'nl', waitedMs: 0, identified: 'verified' });
+            screen.offer({ callId: one.call, service: 's', language: 'nl', waitedMs: 0, identified: 'verified', canIdentify: true });
             newest = undefined;
             break;
           case 'reveal': {
