@@ -92,7 +92,7 @@ function validity(view: View, { path, now }: PageContent, language: Language, te
   if (!view.validity) return '';
   const { endsAt, sentence, help, extendable } = view.validity;
   return html`<div id="validity" tabindex="-1" data-now="${now}" data-ends="${endsAt}">
-<p><strong id="until" role="status">${sentence}</strong> <span id="left" role="timer" hidden>${texts.left} <span class="clock"></span></span></p>
+<p><strong id="until" role="status">${sentence}</strong> <span id="left" role="timer" hidden>${texts.left[0]} <span class="clock"></span> ${texts.left[1]}</span></p>
 <p id="help">${help}</p>
 <form method="post" action="${path}/longer?lang=${language}"${extendable ? '' : html` hidden`}><button type="submit" class="plain">${texts.longer}</button></form>
 <p id="extended" class="done" role="status" data-text="${texts.extended}"></p>
@@ -125,6 +125,12 @@ export function companionPage(shared: Frame, view: View, content: PageContent): 
   const { path, refreshes } = content;
   const refresh = view.live && refreshes ? html`<noscript><meta http-equiv="refresh" content="${REFRESH_SECONDS}"></noscript>\n` : '';
   const head = html`${refresh}<script src="${assets}/companion.js?v=${version}" type="module"></script>\n`;
+  const steps = html`<section id="steps"${view.steps.length === 0 ? html` hidden` : ''}>
+<h2>${texts.steps}</h2>
+<ol id="journey" aria-live="polite">${view.steps.map(step)}</ol>
+</section>
+`;
+  const word = wordCard(view, content, language, texts);
   const main = html`<main id="page"${view.live ? html` data-events="${path}/events?lang=${language}"` : ''} data-organisation="${organisation ?? ''}">
 <div id="now">
 <h1 id="title" tabindex="-1">${view.title}</h1>
@@ -134,11 +140,7 @@ export function companionPage(shared: Frame, view: View, content: PageContent): 
 <p id="offline" class="offline" role="status" data-text="${texts.offline}"></p>
 </div>
 ${codeCard(view, content, language, texts)}
-<section id="steps"${view.steps.length === 0 ? html` hidden` : ''}>
-<h2>${texts.steps}</h2>
-<ol id="journey" aria-live="polite">${view.steps.map(step)}</ol>
-</section>
-${wordCard(view, content, language, texts)}
+${content.code === undefined ? [word, steps] : [steps, word]}
 ${view.live ? following(content, language, texts) : ''}
 </main>`;
   return frame(shared, view.title, head, refreshes ? path : `${path}?refresh=off`, main);

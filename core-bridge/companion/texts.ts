@@ -37,8 +37,8 @@ export interface CompanionTexts {
   readonly qrHelp: string;
   readonly keepToYourself: string;
   readonly validUntil: (until: string) => string;
-  /** Stands before minutes and seconds, as in "14:59". */
-  readonly left: string;
+  /** Stand before and after minutes and seconds, as in "14:59". */
+  readonly left: readonly [before: string, after: string];
   readonly longer: string;
   readonly longerHelp: (limit: string) => string;
   readonly extended: string;
@@ -57,7 +57,7 @@ export interface CompanionTexts {
   readonly stepPlace: (place: number) => string;
   readonly stepRinging: string;
   /** Read out with a step, where others see a sign. */
-  readonly state: Readonly<Record<'done' | 'upcoming' | 'failed', string>>;
+  readonly state: Readonly<Record<'done' | 'upcoming' | 'pending' | 'failed', string>>;
   readonly refreshing: string;
   readonly stopRefreshing: string;
   readonly refreshNow: string;
@@ -99,7 +99,7 @@ export const COMPANION_TEXTS: Readonly<Record<Language, CompanionTexts>> = {
     qrHelp: 'Richt de camera van uw telefoon hierop. Uw telefoon belt dan, en toetst de code voor u in.',
     keepToYourself: 'Geef deze code aan niemand. Wij bellen u nooit om ernaar te vragen.',
     validUntil: (until) => `Uw code is geldig tot ${until} uur.`,
-    left: 'Nog',
+    left: ['Nog', 'minuten'],
     longer: 'Langer geldig houden',
     longerHelp: (limit) => `Meer tijd nodig? Het kan tot uiterlijk ${limit} uur.`,
     extended: 'De tijd is verlengd.',
@@ -119,14 +119,14 @@ export const COMPANION_TEXTS: Readonly<Record<Language, CompanionTexts>> = {
       login: { upcoming: 'Inloggen', current: 'Wij wachten op uw login', done: 'U bent ingelogd' },
       call: { upcoming: 'Ons bellen', current: 'Bel ons', done: 'Wij zien uw gesprek' },
       code: { upcoming: 'Uw code intoetsen', current: 'Toets uw code in', done: 'Uw code klopt' },
-      wait: { upcoming: 'Wachten op een medewerker', current: 'Wij zoeken een medewerker', done: 'Een medewerker heeft opgenomen' },
-      talk: { upcoming: 'In gesprek', current: 'U spreekt met een medewerker', done: 'Het gesprek is afgelopen' },
+      wait: { upcoming: 'Wachten op een medewerker', current: 'Wij zoeken een medewerker', done: 'Een medewerker nam op' },
+      talk: { upcoming: 'Uw gesprek', current: 'U spreekt met een medewerker', done: 'Het gesprek is afgelopen' },
       deletion: { upcoming: 'Uw gegevens worden verwijderd', current: 'Wij verwijderen uw gegevens', done: 'Uw gegevens zijn verwijderd' },
     },
     stepLoginFailed: 'Inloggen is niet gelukt',
     stepPlace: (place) => (place === 1 ? 'U bent als eerste aan de beurt' : `U bent nummer ${place} in de wachtrij`),
     stepRinging: 'De telefoon van een medewerker gaat over',
-    state: { done: 'klaar', upcoming: 'komt nog', failed: 'mislukt' },
+    state: { done: 'klaar', upcoming: 'komt nog', pending: 'bezig', failed: 'mislukt' },
     refreshing: 'Deze pagina ververst zichzelf elke 10 seconden.',
     stopRefreshing: 'Stop met verversen',
     refreshNow: 'Ververs deze pagina',
@@ -169,7 +169,7 @@ export const COMPANION_TEXTS: Readonly<Record<Language, CompanionTexts>> = {
     qrHelp: 'Point the camera of your phone at this. Your phone then calls, and types the code for you.',
     keepToYourself: 'Give this code to nobody. We never call you to ask for it.',
     validUntil: (until) => `Your code is valid until ${until}.`,
-    left: 'Left:',
+    left: ['', 'minutes left'],
     longer: 'Keep it valid longer',
     longerHelp: (limit) => `Need more time? You can have it until ${limit} at most.`,
     extended: 'You have more time.',
@@ -189,14 +189,14 @@ export const COMPANION_TEXTS: Readonly<Record<Language, CompanionTexts>> = {
       login: { upcoming: 'Log in', current: 'We are waiting for your login', done: 'You are logged in' },
       call: { upcoming: 'Call us', current: 'Call us', done: 'We see your call' },
       code: { upcoming: 'Type your code', current: 'Type your code', done: 'Your code is right' },
-      wait: { upcoming: 'Wait for an agent', current: 'We are finding an agent', done: 'An agent has answered' },
-      talk: { upcoming: 'Talk', current: 'You are talking to an agent', done: 'The call has ended' },
+      wait: { upcoming: 'Wait for an agent', current: 'We are finding an agent', done: 'An agent answered' },
+      talk: { upcoming: 'Your conversation', current: 'You are talking to an agent', done: 'The call has ended' },
       deletion: { upcoming: 'Your details are deleted', current: 'We are deleting your details', done: 'Your details were deleted' },
     },
     stepLoginFailed: 'You could not be logged in',
     stepPlace: (place) => (place === 1 ? 'You are next in the queue' : `You are number ${place} in the queue`),
     stepRinging: 'The phone of an agent is ringing',
-    state: { done: 'done', upcoming: 'still to come', failed: 'failed' },
+    state: { done: 'done', upcoming: 'still to come', pending: 'under way', failed: 'failed' },
     refreshing: 'This page refreshes itself every 10 seconds.',
     stopRefreshing: 'Stop refreshing',
     refreshNow: 'Refresh this page',

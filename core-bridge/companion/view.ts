@@ -12,7 +12,7 @@ export interface Known {
 
 export interface StepView {
   readonly name: StepName;
-  readonly state: 'upcoming' | 'current' | 'done' | 'failed';
+  readonly state: 'upcoming' | 'current' | 'pending' | 'done' | 'failed';
   readonly text: string;
   /** The state in words, for those who do not see its sign; none for the current step, which is marked as such. */
   readonly stateText?: string;
@@ -244,7 +244,7 @@ function stepsOf(session: SessionOnPage | undefined, progress: Progress, stage: 
     if (name === 'login') {
       if (identity === 'verified') reached(done, authenticatedAt);
       else if (identity === 'failed') made.push({ name, state: 'failed', text: texts.stepLoginFailed, stateText: texts.state.failed });
-      else made.push({ name, state: 'current', text: current });
+      else made.push({ name, state: forCall ? 'current' : 'pending', text: current, stateText: forCall ? undefined : texts.state.pending });
     } else if (index < at) {
       const by = DONE_BY[name];
       reached(done, by && reachedAt[by]);
