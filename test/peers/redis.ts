@@ -45,7 +45,7 @@ function answers(port: number, withTls: boolean): Promise<boolean> {
     // Only whether it answers is asked here.
     const socket = withTls ? tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false }, connected) : net.connect(port, '127.0.0.1', connected);
     socket.setTimeout(500, () => { socket.destroy(); });
-    socket.once('data', (data) => { socket.destroy(); resolve(data.toString('latin1').startsWith('+PONG')); });
+    socket.once('data', (data: Buffer) => { socket.destroy(); resolve(data.toString('latin1').startsWith('+PONG')); });
     socket.once('error', () => { socket.destroy(); });
     socket.once('close', () => { resolve(false); });
   });
@@ -79,7 +79,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
 /** Several servers that are one store. */
 export interface RedisGroup {
   readonly servers: readonly Redis[];
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 async function startGroup(build: (add: <T extends Redis>(server: T) => T) => Promise<void>): Promise<RedisGroup> {
