@@ -22,7 +22,8 @@ const PLAIN_NAME = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+$/u;
 const PLAIN_TEXT = /^(?:[^\p{Cc}\p{Cs}\u202A-\u202E\u2066-\u2069]|[\t\n\r])*$/u;
 
 function isFeedbackAddress(text: string): boolean {
-  if (!URL.canParse(text)) return false;
+  // The URL parser passes over line ends and tabs; whoever wrote them meant something else.
+  if (!/^[\x21-\x7E]+$/.test(text) || !URL.canParse(text)) return false;
   const { protocol, username, password } = new URL(text);
   return (protocol === 'http:' || protocol === 'https:') && username === '' && password === '';
 }

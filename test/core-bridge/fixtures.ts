@@ -2,6 +2,8 @@ import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { CompactEncrypt, CompactSign } from 'jose';
 import pino, { type Logger } from 'pino';
 import { parseConfig, type Config } from '../../config/index.js';
+import { createCoreServer, createVault, KeyRing, type ProgressBoards, type SessionVault } from '../../core-bridge/index.js';
+import { MemoryBoards } from '../../core-bridge/progress/memory-boards.js';
 
 export const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 export const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -39,6 +41,45 @@ export function keepingLog(): { log: Logger; lines: string[] } {
   return { log: pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) }), lines };
 }
 
+/** One tenant of a core listener, as the rest of the gateway has it. */
+export interface ServedTenant {
+  readonly vault: SessionVault;
+  readonly boards: ProgressBoards;
+  readonly keys: KeyRing;
+}
+
+export interface ServedCore {
+  /** Where it listens; https when the configuration has TLS. */
+  readonly base: string;
+  readonly tenants: readonly ServedTenant[];
+  /** The log so far, at its lowest level. */
+  readonly lines: readonly string[];
+  stop(): Promise<void>;
+}
+
+export const PUBLIC_URL = 'https://telephone.example.org';
+
+/** The core listener of a configuration, listening, with vaults and boards in memory. */
+export async function serveCore(config: Config, now?: () => number): Promise<ServedCore> {
+  const { log, lines } = keepingLog();
+  const clock = now && { now };
+  const tenants = config.tenants.map((tenant) => ({
+    tenant,
+    vault: createVault({ ...tenant, calls: config.calls, ...clock }),
+    boards: new MemoryBoards({ ...clock }),
+    keys: new KeyRing(tenant.idContact),
+  }));
+  let base = '';
+  const { tls, url } = config.listeners.core;
+  const app = createCoreServer({ tenants, tls, log, coreUrl: () => url ?? base, publicUrl: () => PUBLIC_URL, ...clock });
+  base = await app.listen({ host: '127.0.0.1', port: 0 });
+  const stop = async (): Promise<void> => {
+    await app.close();
+    for (const { vault, boards } of tenants) await Promise.all([vault.close(), boards.close()]);
+  };
+  return { base, tenants, lines, stop };
+}
+
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 export interface TokenParts {
@@ -54,6 +95,8 @@ export interface TokenParts {
   /** Stands in for the signed token. */
   njwt?: unknown;
   now?: number;
+  /** Signed as they are in place of `claims`, for what is no text. */
+  rawBytes?: Uint8Array;
 }
 
 export function standardClaims(now: number): Record<string, unknown> {
@@ -67,7 +110,7 @@ export async function token(parts: TokenParts = {}): Promise<string> {
   const njwt =
     'njwt' in parts
       ? parts.njwt
-      : await new CompactSign(encode(claims)).setProtectedHeader({ alg: 'RS256', typ: 'JWT', ...parts.jwsHeader }).sign(parts.signingKey ?? rsa.privateKey);
+      : await new CompactSign(parts.rawBytes ?? encode(claims)).setProtectedHeader({ alg: 'RS256', typ: 'JWT', ...parts.jwsHeader }).sign(parts.signingKey ?? rsa.privateKey);
   return new CompactEncrypt(encode(parts.rawPayload ?? JSON.stringify({ njwt })))
     .setProtectedHeader({ alg: 'RSA-OAEP', enc: 'A128CBC-HS256', typ: 'JWT', cty: 'JWT', ...parts.jweHeader })
     .encrypt(parts.encryptionKey ?? rsa.publicKey);
