@@ -101,6 +101,7 @@ export function pairingPages(options: PairingPagesOptions): FastifyPluginAsync {
       strictTransportSecurity: secure ? undefined : false,
     });
     await app.register(rateLimit, { max: options.maxPerMinute ?? MAX_PER_MINUTE, timeWindow: 60_000, addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false, 'retry-after': true } });
+    app.removeAllContentTypeParsers();
     await app.register(formbody, { bodyLimit: MAX_FORM_BYTES });
     app.addHook('onRequest', (_request, reply, done) => {
       void reply.header('cache-control', 'no-store').header('x-robots-tag', 'noindex');
