@@ -5,10 +5,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { Secret, verifyPassword, type Config, type MediaServerAddress, type SipServerAddress } from '../config/index.js';
-import { createCoreServer, createVault, type SessionVault } from '../core-bridge/index.js';
+import { Secret, verifyPassword, type Config, type MediaServerAddress, type SipServerAddress, type TenantKeys } from '../config/index.js';
+import { companionPages, connectRedis, createCoreServer, pairingPages, tenantPath, type RedisLink, type SessionVault } from '../core-bridge/index.js';
+import { words } from '../ivr/index.js';
 import { Reception } from './call/reception.js';
-import { Desk } from './desk/desk.js';
 import { EngineError, Engines, type EngineAddresses } from './engines/spawn.js';
 import { bounded } from './media/bounded.js';
 import { opsRoutes, type HealthReport } from './ops/listener.js';
@@ -16,6 +16,7 @@ import { Metrics } from './ops/metrics.js';
 import { createScreens, type AgentScreens } from './screen/screens.js';
 import { SipNode } from './sip/node.js';
 import { Trunks } from './sip/trunks.js';
+import { openTenant, type TenantRoom } from './tenants.js';
 
 /** A part of the gateway could not start; the message names the setting to change. */
 export class StartError extends Error {
@@ -35,10 +36,11 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   readonly urls = {} as Record<ListenerName, string>;
   /** Where phones and trunks call, when the embedded engines are used. */
   sipAddress: { host: string; port: number } | undefined;
-  readonly vault: SessionVault;
   readonly metrics: Metrics;
   engines: Engines | undefined;
-  private readonly desk: Desk;
+  readonly tenants: readonly TenantRoom[];
+  /** The way to Redis, when sessions are kept there. */
+  private readonly link: RedisLink | undefined;
   private readonly screens: AgentScreens;
   private readonly reception: Reception;
   private readonly nodes: SipNode[] = [];
@@ -48,11 +50,21 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
 
   private constructor(private readonly config: Config, private readonly log: Logger) {
     super();
-    const tenant = config.tenants[0]!;
-    this.vault = createVault({ calls: config.calls, codes: tenant.codes, sessions: tenant.sessions });
-    this.desk = new Desk(tenant.agents);
+    this.metrics = new Metrics({
+      waiting: () => this.sum(({ desk }) => desk.waiting),
+      agentsReady: () => this.sum(({ desk }) => desk.staffed),
+      endpoints: () => this.nodes.reduce((sum, node) => sum + node.pool.endpointCount, 0),
+      storeReachable: () => this.storeReachable,
+    });
+    this.link = config.store.kind === 'redis' ? connectRedis(config.store, log.child({ room: 'store' })) : undefined;
+    this.tenants = config.tenants.map((tenant) => openTenant(tenant, {
+      config, link: this.link, metrics: this.metrics, log,
+      coreUrl: () => this.urls.core,
+      publicUrl: () => this.urls.public,
+      demoCoreUrl: config.demo ? () => `${this.urls.public}/demo/core` : undefined,
+    }));
     this.screens = createScreens({
-      agents: tenant.agents.map((agent) => ({
+      agents: config.tenants.flatMap(({ agents }) => agents).map((agent) => ({
         name: agent.name,
         displayName: agent.displayName,
         checkPassword: (password) => verifyPassword(password, agent.passwordHash.reveal()),
@@ -60,23 +72,17 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       log: log.child({ room: 'screen' }),
       ...(config.listeners.agents.url === undefined ? {} : { origins: [new URL(config.listeners.agents.url).origin] }),
     });
-    this.metrics = new Metrics({
-      waiting: () => this.desk.waiting,
-      agentsReady: () => this.desk.staffed,
-      endpoints: () => this.nodes.reduce((sum, node) => sum + node.pool.endpointCount, 0),
-    });
     const trunks = new Trunks(config.trunks);
     this.trunks = trunks;
     this.reception = new Reception(
       {
         config,
-        vault: this.vault,
-        desk: this.desk,
         screens: this.screens,
         metrics: this.metrics,
         promptsPath: config.media.promptsPath ?? ownPromptsPath,
         trunkOfPhone: (uri) => trunks.of(/^sips?:(?:[^@]*@)?([^:;?>]+)/i.exec(uri)?.[1] ?? ''),
       },
+      this.tenants,
       trunks,
       log,
     );
@@ -114,7 +120,29 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     const sip = this.nodes.some((node) => node.connected);
     const media = this.nodes.some((node) => node.ready);
     const status = this.draining ? 'draining' : this.nodes.length === 0 ? 'starting' : media ? 'ready' : 'degraded';
-    return { status, sip, media, calls: this.reception.size };
+    return { status, sip, media, store: this.storeReachable, calls: this.reception.size };
+  }
+
+  /** The vault of the first tenant, the only one when the configuration names none. */
+  get vault(): SessionVault {
+    return this.tenants[0]!.vault;
+  }
+
+  /** Replaces the keys of tenants, by name, from the next token on. */
+  replaceKeys(keys: ReadonlyMap<string, TenantKeys>): void {
+    for (const tenant of this.tenants) {
+      const fresh = keys.get(tenant.config.name);
+      if (fresh) tenant.keys.replace(fresh);
+    }
+    this.log.info({ tenants: [...keys.keys()] }, 'keys read again');
+  }
+
+  private get storeReachable(): boolean {
+    return this.link?.ready ?? true;
+  }
+
+  private sum(count: (tenant: TenantRoom) => number): number {
+    return this.tenants.reduce((sum, tenant) => sum + count(tenant), 0);
   }
 
   /**
@@ -138,12 +166,13 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     };
     // Bounded from within: each call's own take-down is.
     await bounded(this.reception.drain(graceMs), graceMs + 3 * stopStepMs, 'calls').catch((error: unknown) => this.log.error({ err: error }, 'calls did not end in time'));
-    this.desk.close();
+    for (const { desk } of this.tenants) desk.close();
     this.screens.close();
     await step('listeners', Promise.all(this.servers.map((listener) => listener.close())));
     for (const node of this.nodes) node.close();
     if (this.engines) await step('engines', this.engines.stop());
-    await step('vault', this.vault.close());
+    await step('sessions', Promise.all(this.tenants.map((tenant) => tenant.close())));
+    if (this.link) await step('store', this.link.close());
   }
 
   private async startListeners(): Promise<void> {
@@ -153,15 +182,23 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not_found', message: 'There is nothing at this address.' }));
       return app;
     };
-    const { config, vault, log } = this;
-    const apps = { public: make('public'), core: createCoreServer({ config, vault, log: log.child({ room: 'core' }) }), agents: make('agents'), ops: make('ops') };
+    const { config, log, tenants } = this;
+    const core = createCoreServer({
+      tenants: tenants.map(({ config: tenant, vault, boards, keys }) => ({ tenant, vault, boards, keys })),
+      tls: config.listeners.core.tls,
+      log: log.child({ room: 'core' }),
+      coreUrl: () => this.urls.core,
+      publicUrl: () => this.urls.public,
+    });
+    const apps = { public: make('public'), core, agents: make('agents'), ops: make('ops') };
     this.servers.push(...Object.values(apps));
     await apps.agents.register(this.screens.plugin);
+    await this.citizensPages(apps.public);
     opsRoutes(apps.ops, () => this.health(), this.metrics);
     if (config.demo) {
       // Not loaded at all outside the demo.
       const { demoPages } = await import('../core-bridge/demo/index.js');
-      await apps.public.register(demoPages({ config, log: log.child({ room: 'demo' }), coreUrl: () => this.urls.core, sipAddress: () => this.sipAddress }));
+      await apps.public.register(demoPages({ config, log: log.child({ room: 'demo' }), coreUrl: () => this.urls.core, publicUrl: () => this.urls.public, sipAddress: () => this.sipAddress }));
     }
     for (const name of listenerNames) {
       const { host, port, url } = config.listeners[name];
@@ -171,6 +208,24 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       } catch (error) {
         throw new StartError(bindProblem(error, `listeners.${name}`, host, port));
       }
+    }
+  }
+
+  /** The page that follows the call, and the one where a citizen on the telephone types a pairing code. */
+  private async citizensPages(app: FastifyInstance): Promise<void> {
+    const log = this.log.child({ room: 'pages' });
+    const secure = this.config.listeners.public.url?.startsWith('https:') ?? false;
+    await app.register(companionPages({
+      tenants: this.tenants.map(({ config: { displayName, idContact, services }, vault, boards }) => ({
+        displayName, phoneNumber: idContact.phoneNumber, phoneNumberShown: idContact.phoneNumberShown, vault, boards,
+        languageOf: (purpose) => (services.find(({ purposes }) => purpose !== undefined && purposes.includes(purpose)) ?? services[0]!).language,
+      })),
+      words, secure, log,
+    }));
+    for (const { config: tenant, identification, pairingGuard } of this.tenants) {
+      if (!identification.offered) continue;
+      const pages = pairingPages({ identification, guard: pairingGuard, organisation: tenant.displayName, pairingDigits: tenant.identify.pairingDigits, language: tenant.services[0]!.language, secure, log });
+      await app.register(pages, { prefix: tenantPath(tenant.name) });
     }
   }
 

@@ -1,9 +1,10 @@
 /** The process: configuration, start, signals, end. Everything else is app.ts. */
 import pino from 'pino';
-import { ConfigError, configArgument, EXIT_CONFIG, loadConfig, printProblem, type Config } from '../config/index.js';
+import { ConfigError, configArgument, configFiles, EXIT_CONFIG, loadConfig, loadTenantKeys, printProblem, type Config } from '../config/index.js';
 import { Gateway, StartError } from './app.js';
 import { EXIT_USAGE, readArguments, usage } from './arguments.js';
 import { DemoPhones } from './demo/phones.js';
+import { KeyWatch } from './key-watch.js';
 
 /** How long conversations may go on after a polite request to stop, in ms. A second signal ends them at once. */
 const drainMs = 30_000;
@@ -65,7 +66,6 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  process.on('SIGHUP', stop);
   // The launcher was killed in a way it could not pass on.
   process.on('disconnect', () => stop('launcher gone'));
   try {
@@ -80,8 +80,29 @@ async function main(): Promise<void> {
     void Promise.allSettled([started.stop(0), phones?.stop()]).then(() => process.exit(1));
     setTimeout(() => process.exit(1), 10_000).unref();
   });
-  if (config.demo) phones = DemoPhones.start(config, log);
+  if (config.demo) {
+    phones = DemoPhones.start(config, log);
+    // Its keys live as long as the process; the signal is that of a closed terminal.
+    process.on('SIGHUP', stop);
+  } else followKeys(started, log);
   announce(gateway, config);
+}
+
+/** Keys are read again on SIGHUP and when one of their files changes; a configuration that does not hold changes nothing. */
+function followKeys(gateway: Gateway, log: pino.Logger): void {
+  const options = { path: configArgument(process.argv.slice(2)) };
+  const readAgain = () => {
+    try {
+      gateway.replaceKeys(loadTenantKeys(options));
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      log.error({ problems: error.problems.map(printProblem) }, 'the configuration does not hold any more; the keys in use stay');
+    }
+    watch.watch(configFiles(options));
+  };
+  const watch = new KeyWatch(readAgain);
+  watch.watch(configFiles(options));
+  process.on('SIGHUP', readAgain);
 }
 
 /** What a person who typed `npm start` wants to know. */

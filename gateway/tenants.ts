@@ -1,14 +1,75 @@
 /** Everything that one municipality has of its own while the gateway runs. Nothing in it is shared with another one. */
-import type { GuessGuard, Identification, ProgressBoards, SessionFeedback, SessionVault } from '../core-bridge/index.js';
-import type { Tenant } from '../config/index.js';
-import type { Desk } from './desk/desk.js';
+import type { Logger } from 'pino';
+import {
+  createBoards, createGuessGuard, createIdentification, createVault, HttpFeedback, KeyRing,
+  type AttemptOutcome, type CallIdentification, type GuessGuard, type ProgressBoards, type RedisLink, type SessionFeedback, type SessionVault,
+} from '../core-bridge/index.js';
+import type { Config, Tenant } from '../config/index.js';
+import { Desk } from './desk/desk.js';
+import type { Metrics } from './ops/metrics.js';
 
 export interface TenantRoom {
   readonly config: Tenant;
+  readonly keys: KeyRing;
   readonly vault: SessionVault;
   readonly boards: ProgressBoards;
   readonly guard: GuessGuard;
+  /** For the codes that connect a browser with a call: neither guard slows the other down. */
+  readonly pairingGuard: GuessGuard;
   readonly feedback: SessionFeedback;
-  readonly identification: Identification;
+  readonly identification: CallIdentification;
   readonly desk: Desk;
+  /** Ends all of it but the desk, which ends with the calls. */
+  close(): Promise<void>;
+}
+
+export interface TenantSurroundings {
+  readonly config: Pick<Config, 'calls' | 'store'>;
+  /** Present when sessions are kept in Redis. */
+  readonly link: RedisLink | undefined;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly coreUrl: () => string;
+  readonly publicUrl: () => string;
+  /** The demo core's address, known when the public listener is bound. */
+  readonly demoCoreUrl: (() => string) | undefined;
+}
+
+export function openTenant(tenant: Tenant, { config, link, metrics, log: parent, coreUrl, publicUrl, demoCoreUrl }: TenantSurroundings): TenantRoom {
+  const { codes, sessions } = tenant;
+  const log = parent.child({ tenant: tenant.name });
+  const redis = link && config.store.kind === 'redis' ? { link, tenant: tenant.name, prefix: config.store.prefix, sealKeys: config.store.sealKeys } : undefined;
+  const guarding = {
+    longestHoldMs: config.calls.maxWaitMs,
+    log,
+    ...(redis && { redis }),
+    onAlarm: () => metrics.guessAlarm(tenant.name),
+    onAttempt: (outcome: AttemptOutcome | 'gaveUp') => metrics.guessSettled(tenant.name, outcome),
+  };
+  const guard = createGuessGuard({ ...guarding, tenant, guards: 'codes' });
+  const { pairingDigits: digits } = tenant.identify;
+  const pairingGuard = createGuessGuard({ ...guarding, tenant: { ...tenant, codes: { ...codes, digits, maxDigits: digits } }, guards: 'pairing' });
+  const vault = createVault({ codes, sessions, calls: config.calls, nextLength: (live) => guard.nextLength(live), ...(redis && { redis }) });
+  const boards = createBoards(redis && { redis });
+  const feedback = new HttpFeedback({ everyMs: tenant.feedback.everySeconds * 1_000, attempts: tenant.feedback.attempts, timeoutMs: tenant.feedback.timeoutMs, log, onOutcome: (outcome) => metrics.feedbackSent(outcome) });
+  const identification = createIdentification({
+    tenant, vault, publicUrl, log,
+    ...(redis && { redis }),
+    maxOpen: config.calls.maxCalls,
+    resultsUrl: coreUrl,
+    ...(demoCoreUrl && { coreUrl: demoCoreUrl }),
+  });
+  return {
+    config: tenant,
+    keys: new KeyRing(tenant.idContact),
+    vault, boards, guard, pairingGuard, feedback, identification,
+    desk: new Desk(tenant.agents),
+    close: async () => {
+      await identification.close();
+      await feedback.close();
+      await Promise.all([guard.close(), pairingGuard.close()]);
+      await vault.close();
+      await boards.close();
+    },
+  };
 }

@@ -119,7 +119,10 @@ export class Call {
     this.log = log.child({ callId: this.id, trunk: incoming.trunk.name });
     this.finished = new Promise((resolve) => (this.markFinished = resolve));
     this.purpose = incoming.service.purposes[0]!;
-    this.invited = new InvitedCaller(incoming.tenant, this.id, (sessionId, identity) => this.handle({ type: 'invitationResult', sessionId, identity, confirmId: randomUUID() }));
+    this.invited = new InvitedCaller(incoming.tenant, this.id, (sessionId, identity) => {
+      this.handle({ type: 'invitationResult', sessionId, identity, confirmId: randomUUID() });
+      if (this.state.name === 'waiting' && this.state.invitation?.result === 'verified') this.startCompany('identified');
+    });
   }
 
   get stateName(): CallState['name'] {
@@ -132,7 +135,7 @@ export class Call {
     this.log.info({ service: this.incoming.service.name }, 'call arriving');
     this.context.metrics.callStarted();
     req.on('cancel', () => this.handle({ type: 'callerHungUp' }));
-    CallerLeg.answer(req, res, srf, pool, this.context.promptsPath, this.scope.signal, this.log).then(
+    CallerLeg.answer(req, res, srf, pool, this.incoming.tenant.config.promptsPath ?? this.context.promptsPath, this.scope.signal, this.log).then(
       (leg) => {
         if (this.state.name === 'ended') {
           this.takeDown.push(leg.end(causes.abandoned));
@@ -402,7 +405,9 @@ export class Call {
     if ((await offerIdentify(leg.voice, { language }, signal)) === 'no' || signal.aborted) return;
     this.handle({ type: 'identifyRequested' });
     const invitation = await this.inviting;
-    if (invitation && !signal.aborted) await readInvitation(leg.voice, language, invitation, signal);
+    if (signal.aborted) return;
+    if (invitation) await readInvitation(leg.voice, language, invitation, signal);
+    else await say(leg.voice, language, 'identify-unavailable', signal);
   }
 
   private stopCompany(): void {

@@ -9,6 +9,8 @@ export interface HealthReport {
   status: Health;
   sip: boolean;
   media: boolean;
+  /** False while the store of sessions does not answer: callers then get a human, unidentified. */
+  store: boolean;
   calls: number;
 }
 

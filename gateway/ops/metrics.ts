@@ -6,6 +6,7 @@ export interface MetricSources {
   readonly waiting: () => number;
   readonly agentsReady: () => number;
   readonly endpoints: () => number;
+  readonly storeReachable: () => boolean;
 }
 
 export class Metrics {
@@ -18,6 +19,9 @@ export class Metrics {
   private readonly refused: Counter<'cause'>;
   private readonly pops: Histogram;
   private readonly bridges: Counter<'mode'>;
+  private readonly guesses: Counter<'tenant' | 'outcome'>;
+  private readonly alarms: Counter<'tenant'>;
+  private readonly feedback: Counter<'outcome'>;
 
   constructor(sources: MetricSources) {
     const registers = [this.registry];
@@ -29,11 +33,15 @@ export class Metrics {
     this.refused = new Counter({ name: 'gateway_invites_refused_total', help: 'INVITEs that were refused before they became calls, by cause.', labelNames: ['cause'], registers });
     this.pops = new Histogram({ name: 'gateway_code_to_screen_seconds', help: 'From the last digit of the code to the attributes on their way to the screen, in seconds; includes the wait for an agent.', buckets: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300], registers });
     this.bridges = new Counter({ name: 'gateway_bridges_total', help: 'Connections of caller and agent, by mode.', labelNames: ['mode'], registers });
+    this.guesses = new Counter({ name: 'gateway_guesses_total', help: 'Codes by what became of them: right, wrong (a guess), stale (used or expired), not looked up, given up waiting for a turn.', labelNames: ['tenant', 'outcome'], registers });
+    this.alarms = new Counter({ name: 'gateway_guess_alarms_total', help: 'Times that more wrong codes were typed than are free in a window: somebody is guessing.', labelNames: ['tenant'], registers });
+    this.feedback = new Counter({ name: 'gateway_session_feedback_total', help: 'Reports to authentication plugins, by outcome.', labelNames: ['outcome'], registers });
     const gauge = (name: string, help: string, read: () => number) => {
       const made: Gauge = new Gauge({ name, help, registers, collect: () => made.set(read()) });
     };
     gauge('gateway_waiting', 'Calls in the waiting room.', sources.waiting);
     gauge('gateway_agents_ready', 'Agents who are there and ready.', sources.agentsReady);
+    gauge('gateway_store_reachable', '1 while the store of sessions answers.', () => (sources.storeReachable() ? 1 : 0));
     gauge('gateway_endpoints', 'Endpoints on media servers.', sources.endpoints);
     for (const reason of endReasons) this.ended.inc({ reason, identity: 'unidentified' }, 0);
   }
@@ -51,6 +59,18 @@ export class Metrics {
 
   codeTried(outcome: 'accepted' | 'refused' | 'failed'): void {
     this.codes.inc({ outcome });
+  }
+
+  guessSettled(tenant: string, outcome: 'right' | 'wrong' | 'stale' | 'notLookedUp' | 'gaveUp'): void {
+    this.guesses.inc({ tenant, outcome });
+  }
+
+  guessAlarm(tenant: string): void {
+    this.alarms.inc({ tenant });
+  }
+
+  feedbackSent(outcome: 'delivered' | 'refused' | 'failed' | 'dropped'): void {
+    this.feedback.inc({ outcome });
   }
 
   inviteRefused(cause: 'stranger' | 'unknownNumber' | 'full' | 'draining' | 'codec' | 'noMedia'): void {

@@ -3,7 +3,7 @@ import { Metrics } from './metrics.js';
 
 /** The reference page as Markdown. */
 export async function metricsReference(): Promise<string> {
-  const metrics = new Metrics({ waiting: () => 0, agentsReady: () => 0, endpoints: () => 0 });
+  const metrics = new Metrics({ waiting: () => 0, agentsReady: () => 0, endpoints: () => 0, storeReachable: () => true });
   const all = await metrics.registry.getMetricsAsJSON();
   const rows = all
     .sort((a, b) => a.name.localeCompare(b.name))
@@ -15,7 +15,7 @@ The \`ops\` listener (port 9090 unless configured) answers:
 | path | answer |
 |---|---|
 | \`GET /live\` | 200 while the process runs |
-| \`GET /health\` | 200 when calls can be taken, otherwise 503; JSON with \`status\` (\`starting\`, \`ready\`, \`degraded\`: a SIP or media server is missing, \`draining\`: asked to stop), \`sip\`, \`media\`, \`calls\` |
+| \`GET /health\` | 200 when calls can be taken, otherwise 503; JSON with \`status\` (\`starting\`, \`ready\`, \`degraded\`: a SIP or media server is missing, \`draining\`: asked to stop), \`sip\`, \`media\`, \`store\` (false: sessions cannot be reached, callers get a human without identification), \`calls\` |
 | \`GET /metrics\` | the metrics below, in Prometheus' text format |
 
 Labels come from closed lists. Nothing of a caller is in a name, a label or a value.
