@@ -13,26 +13,26 @@ export const otherEc = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 export const publicPem = (key: KeyObject): string => key.export({ format: 'pem', type: 'spki' }).toString();
 export const privatePem = (key: KeyObject): string => key.export({ format: 'pem', type: 'pkcs8' }).toString();
 
-/** A configuration with our RSA (or EC) key and two plugins: `yivi` signs with RSA, `digid` with EC. */
-export function testConfig(overrides: Record<string, unknown> = {}, ours: 'RSA' | 'EC' = 'RSA'): Config {
-  return parseConfig(
-    {
-      listeners: { public: { port: 0 }, core: { port: 0 }, agents: { port: 0 }, ops: { port: 0 } },
-      trunks: [{ name: 'test', addresses: ['127.0.0.1'] }],
-      services: [{ name: 'Desk', numbers: ['*'], purposes: ['report_move', 'request_permit'] }],
-      idContact: {
-        phoneNumber: '+31 20 123 4567',
-        decryptionKey: { type: ours, key: privatePem(ours === 'RSA' ? rsa.privateKey : ec.privateKey) },
-        verificationKeys: [
-          { name: 'yivi', type: 'RSA', key: publicPem(rsa.publicKey) },
-          { name: 'digid', type: 'EC', key: publicPem(ec.publicKey) },
-        ],
-      },
-      codes: { hashKey: randomBytes(32).toString('hex') },
-      ...overrides,
+/** A configuration with our RSA (or EC) key and two plugins: `yivi` signs with RSA, `digid` with EC. An override that is undefined takes its key away. */
+export function testConfig(overrides: Record<string, unknown> = {}, ours: 'RSA' | 'EC' = 'RSA', formerDecryptionKeys: readonly { type: 'RSA' | 'EC'; key: string }[] = []): Config {
+  const given: Record<string, unknown> = {
+    listeners: { public: { port: 0 }, core: { port: 0 }, agents: { port: 0 }, ops: { port: 0 } },
+    trunks: [{ name: 'test', addresses: ['127.0.0.1'] }],
+    services: [{ name: 'Desk', numbers: ['*'], purposes: ['report_move', 'request_permit'] }],
+    idContact: {
+      phoneNumber: '+31 20 123 4567',
+      decryptionKey: { type: ours, key: privatePem(ours === 'RSA' ? rsa.privateKey : ec.privateKey) },
+      formerDecryptionKeys,
+      verificationKeys: [
+        { name: 'yivi', type: 'RSA', key: publicPem(rsa.publicKey) },
+        { name: 'digid', type: 'EC', key: publicPem(ec.publicKey) },
+      ],
     },
-    { env: {} },
-  );
+    codes: { hashKey: randomBytes(32).toString('hex') },
+    ...overrides,
+  };
+  const kept = Object.entries(given).filter(([, value]) => value !== undefined);
+  return parseConfig(Object.fromEntries(kept), { env: {} });
 }
 
 /** A logger that keeps every line, to search for what must not be there. */

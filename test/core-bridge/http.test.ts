@@ -1,29 +1,22 @@
 import { request as httpRequest } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
-import type { FastifyInstance } from 'fastify';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCoreServer, createVault, type SessionVault } from '../../core-bridge/index.js';
-import { ec, keepingLog, otherRsa, testConfig, token } from './fixtures.js';
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { answersOf } from '../../core-bridge/core-api/schemas.js';
+import { VaultError, type SessionVault } from '../../core-bridge/index.js';
+import { ec, otherEc, otherRsa, privatePem, PUBLIC_URL, publicPem, serveCore, testConfig, token, type ServedCore } from './fixtures.js';
 
-let app: FastifyInstance;
+let core: ServedCore;
 let vault: SessionVault;
 let base = '';
-let lines: string[] = [];
+let lines: readonly string[] = [];
 
 async function start(overrides: Record<string, unknown> = {}): Promise<void> {
-  const config = testConfig(overrides);
-  const kept = keepingLog();
-  lines = kept.lines;
-  vault = createVault({ ...config.tenants[0]!, calls: config.calls });
-  app = createCoreServer({ config, vault, log: kept.log });
-  await app.listen({ host: '127.0.0.1', port: 0 });
-  base = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+  core = await serveCore(testConfig(overrides));
+  ({ base, lines } = core);
+  vault = core.tenants[0]!.vault;
 }
 
-async function stop(): Promise<void> {
-  await app.close();
-  await vault.close();
-}
+const stop = (): Promise<void> => core.stop();
 
 beforeEach(() => start());
 afterEach(stop);
@@ -38,7 +31,18 @@ async function post(url: string, body: string | undefined, contentType: string |
   const response = await fetch(new URL(url, base), { method, ...(body !== undefined && { body }), headers: contentType === undefined ? {} : { 'content-type': contentType } });
   expect(response.headers.get('content-type')).toMatch(/^application\/json/);
   expect(response.headers.get('cache-control') ?? 'no-store').toBe('no-store');
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Answer['body'] };
+  const answer = { status: response.status, headers: response.headers, body: (await response.json()) as Answer['body'] };
+  expectDescribed(new URL(url, base).pathname, method, answer);
+  return answer;
+}
+
+/** Every answer of an endpoint is one that its description promises. */
+function expectDescribed(path: string, method: string, { status, body }: Answer): void {
+  const endpoint = /\/start_communication$/.test(path) ? 'start' : /\/attr\/[^/]{1,100}$/.test(path) ? 'result' : undefined;
+  if (endpoint === undefined || method !== 'POST' || body.error === 'not_found') return;
+  const schema = answersOf(endpoint).get(status);
+  if (!schema) throw new Error(`the description of ${endpoint} has no answer ${status}`);
+  schema.parse(body);
 }
 
 const startSession = (body: unknown): Promise<Answer> => post('/start_communication', typeof body === 'string' ? body : JSON.stringify(body), 'application/json');
@@ -198,6 +202,110 @@ describe('bad requests', () => {
     });
     expect((await startSession({ purpose: 'report_move' })).status).toBe(200);
   });
+});
+
+describe('what the citizen’s page is told', () => {
+  const pageTokenOf = (answer: Answer): string => new RegExp(`^${PUBLIC_URL}/c/([\\w-]{43})$`).exec(answer.body.client_url ?? '')?.[1] ?? '';
+  const stepsOf = async (answer: Answer): Promise<string[]> => {
+    const page = await vault.onPage(pageTokenOf(answer));
+    return page ? (await core.tenants[0]!.boards.read(page.board)).map(({ step }) => step) : ['no session'];
+  };
+
+  beforeEach(async () => {
+    await stop();
+    const idContact = { clientUrl: 'page', phoneNumber: '+31201234567', decryptionKey: { type: 'EC', key: privatePem(ec.privateKey) }, verificationKeys: [{ name: 'digid', type: 'EC', key: publicPem(ec.publicKey) }] };
+    await start({ idContact, services: [{ name: 'Desk', numbers: ['*'], purposes: ['report_move', 'ask'], unauthenticatedPurposes: ['ask'] }] });
+  });
+  const made = (claims: Record<string, unknown> = {}): Promise<string> => token({ claims, jweHeader: { alg: 'ECDH-ES' }, encryptionKey: ec.publicKey, jwsHeader: { alg: 'ES256' }, signingKey: ec.privateKey });
+
+  it('is what became of the authentication, and its address stands in place of number and code', async () => {
+    const started = await startSession({ purpose: 'report_move' });
+    expect(await stepsOf(started)).toEqual([]);
+    expect((await vault.onPage(pageTokenOf(started)))?.code).toMatch(/^[1-9]\d{9}$/);
+    const attrUrl = started.body.attr_url ?? '';
+    expectRefusal(await sendResult(attrUrl, await token()), 400, 'token_algorithm');
+    expect(await stepsOf(started)).toEqual([]);
+    await sendResult(attrUrl, await made());
+    expectRefusal(await sendResult(attrUrl, await made({ status: 'failed' })), 404, 'result_not_expected');
+    expect(await stepsOf(started)).toEqual(['authenticated']);
+  });
+
+  it('also when the citizen authenticated before, and when that failed', async () => {
+    expect(await stepsOf(await startSession({ purpose: 'report_move', auth_result: await made() }))).toEqual(['authenticated']);
+    expect(await stepsOf(await startSession({ purpose: 'report_move', auth_result: await made({ status: 'failed' }) }))).toEqual(['authenticationFailed']);
+  });
+
+  it('a purpose without authentication has both addresses, waits for no result, and takes one all the same', async () => {
+    const started = await startSession({ purpose: 'ask' });
+    expect((await vault.onPage(pageTokenOf(started)))?.identity).toBe('unauthenticated');
+    await sendResult(started.body.attr_url ?? '', await made());
+    expect((await vault.onPage(pageTokenOf(started)))?.identity).toBe('verified');
+    const known = await startSession({ purpose: 'ask', auth_result: await made() });
+    expect((await vault.onPage(pageTokenOf(known)))?.identity).toBe('verified');
+  });
+});
+
+describe('several tenants', () => {
+  const tenant = (name: string, keys: typeof ec, phoneNumber: string, purposes: string[], extra: Record<string, unknown> = {}) => ({
+    name,
+    services: [{ name: `Desk of ${name}`, numbers: [phoneNumber], purposes }],
+    idContact: { phoneNumber, decryptionKey: { type: 'EC', key: privatePem(keys.privateKey) }, verificationKeys: [{ name: 'digid', type: 'EC', key: publicPem(keys.publicKey) }], ...extra },
+    codes: { hashKey: `${name} `.repeat(20) },
+  });
+  const madeFor = (keys: typeof ec): Promise<string> => token({ jweHeader: { alg: 'ECDH-ES' }, encryptionKey: keys.publicKey, jwsHeader: { alg: 'ES256' }, signingKey: keys.privateKey });
+  const startAt = (name: string, body: unknown): Promise<Answer> => post(`/t/${name}/start_communication`, JSON.stringify(body), 'application/json');
+
+  beforeEach(async () => {
+    await stop();
+    await start({ services: undefined, idContact: undefined, codes: undefined, tenants: [tenant('zutphen', ec, '+31575000001', ['report_move']), tenant('arnhem', otherEc, '+31260000002', ['report_move', 'ask'])] });
+  });
+
+  it('have their own addresses, numbers, purposes and keys, and nothing of one is good for another', async () => {
+    expectRefusal(await startSession({ purpose: 'report_move' }), 404, 'not_found');
+    expectRefusal(await startAt('nowhere', { purpose: 'report_move' }), 404, 'not_found');
+    const ours = await startAt('zutphen', { purpose: 'report_move' });
+    expect(ours.body.client_url).toMatch(/^tel:\+31575000001,\d{10}$/);
+    expect(ours.body.attr_url).toMatch(new RegExp(`^${base}/t/zutphen/attr/[\\w-]{43}$`));
+    const theirs = await startAt('arnhem', { purpose: 'ask' });
+    expect(theirs.body.client_url).toMatch(/^tel:\+31260000002,\d{10}$/);
+    expectRefusal(await startAt('zutphen', { purpose: 'ask' }), 400, 'purpose_unknown');
+
+    const attrUrl = ours.body.attr_url ?? '';
+    expectRefusal(await sendResult(attrUrl.replace('zutphen', 'arnhem'), await madeFor(otherEc)), 404, 'result_not_expected');
+    expectRefusal(await sendResult(attrUrl.replace('/t/zutphen', ''), await madeFor(ec)), 404, 'not_found');
+    expectRefusal(await sendResult(attrUrl, await madeFor(otherEc)), 400, 'token_undecryptable');
+    expect((await sendResult(attrUrl, await madeFor(ec))).status).toBe(200);
+    expectRefusal(await startAt('arnhem', { purpose: 'report_move', auth_result: await madeFor(ec) }), 400, 'token_undecryptable');
+
+    const [zutphen, arnhem] = core.tenants;
+    const code = ours.body.client_url?.split(',')[1] ?? '';
+    expect(await arnhem!.vault.claim(code, 'c')).toMatchObject({ ok: false });
+    expect(await zutphen!.vault.claim(code, 'c')).toMatchObject({ ok: true, identity: 'verified' });
+    expect(lines.join('')).toContain('"tenant":"zutphen"');
+  });
+
+  it('change their keys one by one', async () => {
+    const [zutphen] = core.tenants;
+    const ours = await startAt('zutphen', { purpose: 'report_move' });
+    const { decryptionKeys } = zutphen!.keys.current;
+    zutphen!.keys.replace({ decryptionKeys: [{ type: 'EC', key: otherEc.privateKey }, ...decryptionKeys], verificationKeys: [{ name: 'digid', type: 'EC', key: otherEc.publicKey }], coreTokens: [] });
+    expectRefusal(await sendResult(ours.body.attr_url ?? '', await madeFor(ec)), 400, 'token_signature');
+    expect((await sendResult(ours.body.attr_url ?? '', await madeFor(otherEc))).status).toBe(200);
+    expect((await startAt('arnhem', { purpose: 'ask', auth_result: await madeFor(otherEc) })).status).toBe(200);
+  });
+});
+
+it('a store that is away is told as 503, with when to come back; the result can be sent again', async () => {
+  const started = await startSession({ purpose: 'report_move' });
+  const attrUrl = started.body.attr_url ?? '';
+  // What a vault does whose Redis is away (test/core-bridge/stores); that it takes a second to say so is not of interest here.
+  const away = [vi.spyOn(vault, 'create'), vi.spyOn(vault, 'awaits')].map((operation) => operation.mockRejectedValue(new VaultError('store_unreachable')));
+  for (const answer of [await startSession({ purpose: 'report_move' }), await sendResult(attrUrl, await token())]) {
+    expectRefusal(answer, 503, 'store_unreachable');
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+  }
+  for (const operation of away) operation.mockRestore();
+  expect((await sendResult(attrUrl, await token())).status).toBe(200);
 });
 
 it('a full vault is told as 503, with when to come back', async () => {

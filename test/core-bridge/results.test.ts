@@ -6,7 +6,7 @@ import { KeyRing } from '../../core-bridge/key-ring.js';
 import { ResultError } from '../../core-bridge/results/result-error.js';
 import { ResultVerifier } from '../../core-bridge/results/result-verifier.js';
 import { parseStrictJson } from '../../core-bridge/results/strict-json.js';
-import { ec, otherEc, otherRsa, rsa, testConfig, token, type TokenParts } from './fixtures.js';
+import { ec, otherEc, otherRsa, testConfig, token, type TokenParts } from './fixtures.js';
 
 const now = Date.UTC(2026, 0, 15, 12);
 const keysOf = (config = testConfig()): KeyRing => new KeyRing(config.tenants[0]!.idContact);
