@@ -4,11 +4,11 @@ export interface Attempt {
   /** As the trunk reports it; undefined or withheld numbers share one account. Kept as a keyed hash only. */
   readonly callerNumber?: string;
   readonly trunk: string;
-  /** Digits typed, check digit included: longer codes are harder to hit and are slowed down less. */
+  /** Digits typed, check digit included: codes longer than need be are harder to hit and are slowed down less. */
   readonly typedDigits: number;
 }
 
-/** What became of it. `stale`: a code that existed and was used or has expired, which is no guess. */
+/** What became of it. `stale`: a code that existed and was used or has expired: no guess, though its caller is treated as if it were one. */
 export type AttemptOutcome = 'right' | 'wrong' | 'stale' | 'notLookedUp';
 
 export interface Permit {
@@ -21,6 +21,15 @@ export class GuessError extends Error {
   constructor(readonly code: 'turn_did_not_come') {
     super('Too many codes are being guessed; this one’s turn did not come in time.');
   }
+}
+
+/** What a guard has seen since it started, and how things stand. */
+export interface GuessStats {
+  readonly attempts: Record<AttemptOutcome | 'gaveUp', number>;
+  /** Attempts whose turn has not come yet. */
+  readonly waiting: number;
+  /** By how many digits new codes are longer because codes are being guessed, as far as this node has noticed. */
+  readonly stage: number;
 }
 
 /**
@@ -37,5 +46,7 @@ export interface GuessGuard {
   nextLength(liveCodes: number): Promise<number>;
   /** Typed lengths that live codes may have now. */
   lengthsInUse(): Promise<{ readonly shortest: number; readonly longest: number }>;
+  stats(): GuessStats;
+  /** Attempts that still wait are given up. */
   close(): Promise<void>;
 }
