@@ -1,7 +1,7 @@
 import { ConfigError } from './problems.js';
 
 export { demoConfigPath, loadConfig, parseConfig, type LoadOptions } from './load.js';
-export { ACCEPTABLE_CHANCE, codeSpace, GuessingOdds, guessingSettings, type GuessingSettings, type OddsRow } from './chance.js';
+export { GuessingOdds, guessingSettings } from './chance.js';
 export { chanceReport, checkChance } from './chance-check.js';
 export { ConfigError, printProblem, type Problem } from './problems.js';
 export { hashPassword, isPasswordHash, verifyPassword } from './password.js';
