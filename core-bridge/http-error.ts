@@ -62,8 +62,9 @@ export function answerNotFound(_request: FastifyRequest, reply: FastifyReply): F
 
 /** A handler for the methods a path does not take. `allow` is the list of those it does, as in the Allow header. */
 export function answerMethodNotAllowed(allow: string) {
-  return (_request: FastifyRequest, reply: FastifyReply): FastifyReply =>
-    reply.code(405).header('allow', allow).send({ error: 'method_not_allowed', message: `This address takes ${allow} only.` });
+  return function methodNotAllowed(_request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    return reply.code(405).header('allow', allow).send({ error: 'method_not_allowed', message: `This address takes ${allow} only.` });
+  };
 }
 
 /** Answers, on the bare socket, what is not HTTP or exceeds the parser's limits, and closes. */
