@@ -1,10 +1,15 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { Secret } from '../../config/index.js';
 import type { TestOutcome, TestPlugin } from './test-plugin.js';
 
 export interface DemoCoreOptions {
   /** Base address of the core listener. */
   readonly coreUrl: () => string;
+  /** What the core listener asks of a core, if anything. */
+  readonly token: Secret | undefined;
+  /** E.164 with its plus, for sessions whose `client_url` is a page. */
+  readonly phoneNumber: string;
   readonly plugin: TestPlugin;
   readonly log: Logger;
 }
@@ -13,7 +18,8 @@ export interface DemoCoreOptions {
 export interface DemoSession {
   /** E.164 with its plus. */
   readonly number: string;
-  readonly code: string;
+  /** undefined when the citizen is sent to a page that does not tell it to programs. */
+  readonly code: string | undefined;
   readonly clientUrl: string;
 }
 
@@ -50,18 +56,28 @@ export class DemoCore {
   /**
    * Starts a session and delivers its result.
    * @param outcome null: no result will come
+   * @param sessionUrl where the plugin wants to hear of the session
    * @param delayMs when above 0 the result is sent that much later, and this does not wait for it
    * @throws DemoCoreError
    */
-  async start(purpose: string, outcome: TestOutcome | null, delayMs = 0): Promise<DemoSession> {
+  async start(purpose: string, outcome: TestOutcome | null, sessionUrl: string, delayMs = 0): Promise<DemoSession> {
     if (delayMs > 0 && this.#late.size >= MAX_LATE) throw new DemoCoreError('Too many late results are under way; try again in a minute.');
-    const response = await this.#post(`${this.#options.coreUrl()}/start_communication`, 'application/json', JSON.stringify({ purpose }));
+    const { coreUrl, token } = this.#options;
+    const response = await this.#request(`${coreUrl()}/start_communication`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token.reveal()}` }) },
+      body: JSON.stringify({ purpose }),
+    });
     const { client_url: clientUrl, attr_url: attrUrl } = startAnswer.parse(await response.json());
-    const [, number, code] = /^tel:(\+\d+),(\d+)$/.exec(clientUrl) ?? [];
-    if (number === undefined || code === undefined) throw new DemoCoreError('The gateway answered an address without number and code.');
-    if (outcome && delayMs > 0) this.#deliverLater(attrUrl, outcome, delayMs);
-    else if (outcome) await this.#deliver(attrUrl, outcome);
-    return { number, code, clientUrl };
+    const session = await this.#read(clientUrl);
+    if (outcome && delayMs > 0) this.#deliverLater(attrUrl, outcome, sessionUrl, delayMs);
+    else if (outcome) await this.deliver(attrUrl, outcome, sessionUrl);
+    return session;
+  }
+
+  /** Posts a result as an authentication plugin does. @throws DemoCoreError */
+  async deliver(attrUrl: string, outcome: TestOutcome, sessionUrl: string): Promise<void> {
+    await this.#request(attrUrl, { method: 'POST', headers: { 'content-type': 'application/jwt' }, body: await this.#options.plugin.token(outcome, sessionUrl) });
   }
 
   /** Gives up on late results. */
@@ -70,25 +86,28 @@ export class DemoCore {
     this.#late.clear();
   }
 
-  #deliverLater(attrUrl: string, outcome: TestOutcome, delayMs: number): void {
+  async #read(clientUrl: string): Promise<DemoSession> {
+    const [, number, code] = /^tel:(\+\d+),(\d+)$/.exec(clientUrl) ?? [];
+    if (number !== undefined && code !== undefined) return { number, code, clientUrl };
+    if (!/^https?:/.test(clientUrl)) throw new DemoCoreError('The gateway answered an address that is neither a number with a code nor a page.');
+    const page = await this.#request(clientUrl, {});
+    return { number: this.#options.phoneNumber, code: /data-code="(\d+)"/.exec(await page.text())?.[1], clientUrl };
+  }
+
+  #deliverLater(attrUrl: string, outcome: TestOutcome, sessionUrl: string, delayMs: number): void {
     const timer = setTimeout(() => {
       this.#late.delete(timer);
       // The session may be over by then; that is one of the cases this is for.
-      this.#deliver(attrUrl, outcome).catch((error: unknown) => {
+      this.deliver(attrUrl, outcome, sessionUrl).catch((error: unknown) => {
         this.#options.log.info({ reason: error instanceof DemoCoreError ? error.message : 'unreachable' }, 'late result not taken');
       });
     }, delayMs);
     this.#late.add(timer);
   }
 
-  async #deliver(attrUrl: string, outcome: TestOutcome): Promise<void> {
-    await this.#post(attrUrl, 'application/jwt', await this.#options.plugin.token(outcome));
-  }
-
-  async #post(url: string, contentType: string, body: string): Promise<Response> {
-    const request = { method: 'POST', headers: { 'content-type': contentType }, body, signal: AbortSignal.timeout(CORE_TIMEOUT_MS) };
-    const response = await fetch(url, request).catch(() => {
-      throw new DemoCoreError('The gateway’s core listener did not answer.');
+  async #request(url: string, init: RequestInit): Promise<Response> {
+    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(CORE_TIMEOUT_MS) }).catch(() => {
+      throw new DemoCoreError('The gateway did not answer.');
     });
     if (response.ok) return response;
     const said = refusal.safeParse(await response.json().catch(() => undefined));

@@ -7,9 +7,11 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Config } from '../../config/index.js';
 import { answerErrors, answerMethodNotAllowed, HttpError } from '../http-error.js';
-import { DemoCore, DemoCoreError, type DemoSession } from './demo-core.js';
-import { authenticationPage, codePage, LATE_SECONDS, OUTCOMES, problemPage, purposePage, type Outcome } from './pages.js';
+import { CoreRoutes } from './core-routes.js';
+import { DemoCore, DemoCoreError } from './demo-core.js';
+import { authenticationPage, callAuthenticationPage, codePage, LATE_SECONDS, OUTCOMES, problemPage, purposePage, type Outcome } from './pages.js';
 import { FIELDS, PERSONAS, type Persona } from './personas.js';
+import { HeardFeedback } from './session-feedback.js';
 import { TestPlugin, type TestOutcome } from './test-plugin.js';
 
 export interface DemoPagesOptions {
@@ -17,6 +19,8 @@ export interface DemoPagesOptions {
   readonly log: Logger;
   /** Base address of the core listener, known once it listens. */
   readonly coreUrl: () => string;
+  /** Base address of the public listener, where these pages are. */
+  readonly publicUrl: () => string;
   /** Where the embedded SIP server listens, for the command that calls; undefined with real ones. */
   readonly sipAddress?: () => { host: string; port: number } | undefined;
 }
@@ -52,33 +56,40 @@ export class DemoRefusedError extends Error {
   }
 }
 
+const INCOMPLETE = 'The form was not complete.';
+const NAMELESS = 'Fill in a name: it is what the agent will see.';
+
 /**
  * The demo core's pages for citizens, as a Fastify plugin for the public listener: `/demo` and what follows from it,
- * and `POST /demo/session` for scripts. They work without JavaScript and ask nothing of third parties.
+ * `POST /demo/session` for scripts, `/demo/core/...` for the gateway, and `/demo/feedback/...` for what it reports.
+ * They work without JavaScript and ask nothing of third parties.
  * @throws DemoRefusedError outside the demo configuration
  */
 export function demoPages(options: DemoPagesOptions): FastifyPluginAsync {
-  const { config, log } = options;
+  const { config, log, publicUrl } = options;
   const tenant = config.tenants[0]!;
   if (!config.demo || !tenant.demoKeys || process.env['NODE_ENV'] === 'production') throw new DemoRefusedError();
-  const core = new DemoCore({ coreUrl: options.coreUrl, plugin: new TestPlugin(tenant.idContact, tenant.demoKeys), log });
+  const core = new DemoCore({ coreUrl: options.coreUrl, token: tenant.idContact.coreTokens[0], phoneNumber: tenant.idContact.phoneNumber, plugin: new TestPlugin(tenant.idContact, tenant.demoKeys), log });
   const purposes = tenant.services.flatMap((service) => service.purposes);
+  const calls = new CoreRoutes({ purposes, idContact: tenant.idContact, publicUrl });
+  const heard = new HeardFeedback();
   const asset = (name: string): Buffer => readFileSync(new URL(name, import.meta.url));
   const style = asset('../citizen.css');
   const icon = asset('icon.svg');
 
   /** The command that lets the test phone call with a code. */
-  function command(session: DemoSession): string {
+  function command(code: string, number: string): string {
     const sip = options.sipAddress?.();
     const elsewhere = sip && (sip.host !== DEFAULT_SIP.host || sip.port !== DEFAULT_SIP.port);
-    return `npm run call -- --code ${session.code}${elsewhere ? ` --to sip:${session.number}@${sip.host}:${sip.port}` : ''}`;
+    return `npm run call -- --code ${code}${elsewhere ? ` --to sip:${number}@${sip.host}:${sip.port}` : ''}`;
   }
 
   return async (app) => {
+    const { url } = config.listeners.public;
     await app.register(helmet, {
       contentSecurityPolicy: {
         useDefaults: false,
-        directives: { 'default-src': ["'none'"], 'style-src': ["'self'"], 'img-src': ["'self'"], 'form-action': ["'self'"], 'base-uri': ["'none'"], 'frame-ancestors': ["'none'"] },
+        directives: { 'default-src': ["'none'"], 'style-src': ["'self'"], 'img-src': ["'self'"], 'form-action': ["'self'", ...(url === undefined ? [] : [new URL(url).origin])], 'base-uri': ["'none'"], 'frame-ancestors': ["'none'"] },
       },
       frameguard: { action: 'deny' },
       referrerPolicy: { policy: 'no-referrer' },
@@ -95,7 +106,7 @@ export function demoPages(options: DemoPagesOptions): FastifyPluginAsync {
     const page = (reply: FastifyReply, content: string, status = 200): FastifyReply => reply.code(status).type('text/html; charset=utf-8').send(content);
 
     app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
-      if (request.routeOptions.url === '/demo/session') return answerErrors(log)(error instanceof DemoCoreError ? new HttpError(502, error.code, error.message) : error, request, reply);
+      if (!isPage(request.routeOptions.url)) return answerErrors(log)(error instanceof DemoCoreError ? new HttpError(502, error.code, error.message) : error, request, reply);
       const status = error instanceof DemoCoreError ? 502 : (error.statusCode ?? 500);
       if (status >= 500) log.warn({ errorName: error.name, route: request.routeOptions.url }, 'demo page failed');
       return page(reply, problemPage('That did not work', error instanceof DemoCoreError ? error.message : 'The page could not be made from what was sent.'), status);
@@ -114,13 +125,32 @@ export function demoPages(options: DemoPagesOptions): FastifyPluginAsync {
 
     app.post('/demo/authentication', { logLevel: 'silent' }, async (request, reply) => {
       const parsed = form.safeParse(request.body);
-      if (!parsed.success || !purposes.includes(parsed.data.purpose)) return page(reply, problemPage('That did not work', 'The form was not complete.'), 400);
+      if (!parsed.success || !purposes.includes(parsed.data.purpose)) return page(reply, problemPage('That did not work', INCOMPLETE), 400);
       const { purpose, outcome, ...persona } = parsed.data;
-      if (persona.fullname === '') return page(reply, authenticationPage(purpose, persona, 'Fill in a name: it is what the agent will see.'), 400);
-      const session = await core.start(purpose, toOutcome(outcome, persona), outcome === 'late' ? LATE_SECONDS * 1_000 : 0);
-      const { number: _number, ...shown } = session;
-      return page(reply, codePage({ ...shown, numberShown: tenant.idContact.phoneNumberShown, lifetimeSeconds: tenant.codes.lifetimeSeconds, command: command(session), outcome }));
+      if (persona.fullname === '') return page(reply, authenticationPage(purpose, persona, NAMELESS), 400);
+      const session = await core.start(purpose, toOutcome(outcome, persona), publicUrl() + heard.open(), outcome === 'late' ? LATE_SECONDS * 1_000 : 0);
+      const { number, code, clientUrl } = session;
+      // The gateway's own page tells the rest, as it does for citizens of a real core.
+      if (code === undefined || !clientUrl.startsWith('tel:')) return reply.redirect(clientUrl, 303);
+      return page(reply, codePage({ code, clientUrl, numberShown: tenant.idContact.phoneNumberShown, lifetimeSeconds: tenant.codes.lifetimeSeconds, command: command(code, number), outcome }));
     });
+
+    app.get<{ Params: { id: string } }>('/demo/call/:id', { logLevel: 'silent' }, (request, reply) => {
+      const waiting = calls.pending.get(request.params.id);
+      return waiting ? page(reply, callAuthenticationPage(request.url, waiting.purpose, PERSONAS[randomInt(PERSONAS.length)] ?? PERSONAS[0])) : page(reply, problemPage('That did not work', 'This authentication is over.'), 404);
+    });
+    app.post<{ Params: { id: string } }>('/demo/call/:id', { logLevel: 'silent' }, async (request, reply) => {
+      const waiting = calls.pending.get(request.params.id);
+      const parsed = form.safeParse(request.body);
+      if (!waiting || !parsed.success) return page(reply, problemPage('That did not work', waiting ? INCOMPLETE : 'This authentication is over.'), waiting ? 400 : 404);
+      const { outcome, purpose: _purpose, ...persona } = parsed.data;
+      if (persona.fullname === '') return page(reply, callAuthenticationPage(request.url, waiting.purpose, persona, NAMELESS), 400);
+      calls.pending.delete(request.params.id);
+      await core.deliver(waiting.attrUrl, toOutcome(outcome, persona) ?? { status: 'failed' }, publicUrl() + heard.open());
+      return reply.redirect(waiting.commUrl, 303);
+    });
+    heard.routes(app);
+    calls.routes(app);
 
     app.post('/demo/session', { logLevel: 'silent', bodyLimit: MAX_BODY_BYTES }, async (request, reply) => {
       const parsed = sessionRequest.safeParse(request.body ?? {});
@@ -128,11 +158,17 @@ export function demoPages(options: DemoPagesOptions): FastifyPluginAsync {
       const { purpose = purposes[0] ?? '', attributes = PERSONAS[0], result, delayMs } = parsed.data;
       if (!purposes.includes(purpose)) throw new HttpError(400, 'purpose_unknown', 'No service of this gateway has that purpose.');
       const outcome: TestOutcome | null = result === 'none' ? null : result === 'failed' ? { status: 'failed' } : { status: 'success', attributes };
-      const session = await core.start(purpose, outcome, delayMs);
-      return reply.code(201).send({ ...session, purpose, attributes: result === 'success' ? attributes : {}, expiresInSeconds: tenant.codes.lifetimeSeconds, command: command(session) });
+      const feedbackUrl = publicUrl() + heard.open();
+      const session = await core.start(purpose, outcome, feedbackUrl, delayMs);
+      return reply.code(201).send({ ...session, feedbackUrl, purpose, attributes: result === 'success' ? attributes : {}, expiresInSeconds: tenant.codes.lifetimeSeconds, ...(session.code !== undefined && { command: command(session.code, session.number) }) });
     });
     app.route({ method: ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], url: '/demo/session', handler: answerMethodNotAllowed('POST') });
   };
+}
+
+/** Whether people look at what is answered there; programs get JSON. */
+function isPage(route: string | undefined): boolean {
+  return !/^\/demo\/(session$|core\/|feedback\/)/.test(route ?? '');
 }
 
 function toOutcome(outcome: Outcome, persona: Persona): TestOutcome | null {

@@ -26,7 +26,8 @@ export type Outcome = keyof typeof OUTCOMES;
 
 const STEPS = ['Choose a subject', 'Say who you are', 'Call'] as const;
 
-function page(title: string, step: number, main: Html): string {
+/** @param step which of the steps this is; undefined when they do not apply */
+function page(title: string, step: number | undefined, main: Html): string {
   const steps = STEPS.map((label, index) => html`<li${index === step ? html` aria-current="step"` : ''}>${label}</li>`);
   return html`<!doctype html>
 <html lang="en">
@@ -44,7 +45,7 @@ function page(title: string, step: number, main: Html): string {
 <p class="warning">Test environment. Nobody is checked here: use no real personal data.</p>
 </header>
 <main>
-<ol class="steps" aria-label="Steps">${steps}</ol>
+${step === undefined ? '' : html`<ol class="steps" aria-label="Steps">${steps}</ol>`}
 <h1>${title}</h1>
 ${main}
 </main>
@@ -81,19 +82,40 @@ ${groups}
 
 /** Second step: the test authentication, where anyone can be anyone. */
 export function authenticationPage(purpose: string, persona: Persona, problem?: string): string {
+  return page(
+    'Test authentication',
+    1,
+    html`${authenticationForm({ action: '/demo/authentication', purpose, persona, outcomes: OUTCOMES, button: 'Give me a code', problem })}
+<p class="back"><a href="/demo">Back to the subjects</a></p>`,
+  );
+}
+
+/** The same for a citizen who is on the telephone, sent here by the gateway. */
+export function callAuthenticationPage(action: string, purpose: string, persona: Persona, problem?: string): string {
+  const { verified, failed } = OUTCOMES;
+  return page('Test authentication', undefined, authenticationForm({ action, purpose, persona, outcomes: { verified, failed }, button: 'This is me', problem }));
+}
+
+interface AuthenticationForm {
+  readonly action: string;
+  readonly purpose: string;
+  readonly persona: Persona;
+  readonly outcomes: Partial<typeof OUTCOMES>;
+  readonly button: string;
+  readonly problem: string | undefined;
+}
+
+function authenticationForm({ action, purpose, persona, outcomes, button, problem }: AuthenticationForm): Html {
   const fields = FIELDS.map(
     ({ name, label, type }) => html`<div class="field"><label for="${name}">${label}</label>
 <input id="${name}" name="${name}" type="${type}" value="${persona[name]}" maxlength="200" autocomplete="off" spellcheck="false"></div>`,
   );
-  const outcomes = Object.entries(OUTCOMES).map(
+  const choices = Object.entries(outcomes).map(
     ([value, label], index) => html`<label class="choice"><input type="radio" name="outcome" value="${value}"${index === 0 ? html` checked` : ''}> <span>${label}</span></label>`,
   );
-  return page(
-    'Test authentication',
-    1,
-    html`${problem === undefined ? '' : html`<p class="problem" role="alert">${problem}</p>`}
+  return html`${problem === undefined ? '' : html`<p class="problem" role="alert">${problem}</p>`}
 <p>In real life you would log in here with DigiD, Yivi or the like. What you fill in is signed and encrypted as a real plugin does, and the agent will see it.</p>
-<form method="post" action="/demo/authentication">
+<form method="post" action="${action}">
 <input type="hidden" name="purpose" value="${purpose}">
 <fieldset>
 <legend>Who are you today?</legend>
@@ -101,12 +123,10 @@ ${fields}
 </fieldset>
 <fieldset>
 <legend>What should happen?</legend>
-${outcomes}
+${choices}
 </fieldset>
-<button type="submit">Give me a code</button>
-<p class="back"><a href="/demo">Back to the subjects</a></p>
-</form>`,
-  );
+<button type="submit">${button}</button>
+</form>`;
 }
 
 /** Digits in groups of three, the last of three to five: 3-3-4 for ten. Spaces are real, so that a screen reader pauses. */
@@ -152,5 +172,5 @@ export function codePage(session: CodePage): string {
 
 /** Anything that went wrong, with a way back. */
 export function problemPage(title: string, sentence: string): string {
-  return page(title, -1, html`<p class="problem" role="alert">${sentence}</p><p class="back"><a href="/demo">Start again</a></p>`);
+  return page(title, undefined, html`<p class="problem" role="alert">${sentence}</p><p class="back"><a href="/demo">Start again</a></p>`);
 }

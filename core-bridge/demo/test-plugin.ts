@@ -16,12 +16,16 @@ export class TestPlugin {
     this.#keys = keys;
   }
 
-  /** A result token: JWS by this plugin's key inside a JWE for the gateway's key, valid for five minutes. */
-  async token(outcome: TestOutcome): Promise<string> {
+  /**
+   * A result token: JWS by this plugin's key inside a JWE for the gateway's key, valid for five minutes.
+   * @param sessionUrl where this plugin wants to hear of the session
+   */
+  async token(outcome: TestOutcome, sessionUrl: string): Promise<string> {
     const { dialect, decryptionKeys } = this.#idContact;
     const decryptionKey = decryptionKeys[0]!;
     const words = DIALECTS[dialect];
-    const claims = outcome.status === 'success' ? { status: words.success, attributes: outcome.attributes } : { status: FAILURE_WORD };
+    const what = outcome.status === 'success' ? { status: words.success, attributes: outcome.attributes } : { status: FAILURE_WORD };
+    const claims = { ...what, session_url: sessionUrl };
     const njwt = await new SignJWT(claims).setProtectedHeader({ alg: 'ES256', typ: 'JWT' }).setSubject(words.subject).setIssuedAt().setExpirationTime('5m').sign(this.#keys.signingKey);
     const alg = decryptionKey.type === 'RSA' ? 'RSA-OAEP' : 'ECDH-ES';
     return new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ njwt })))

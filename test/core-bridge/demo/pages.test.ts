@@ -1,17 +1,16 @@
-import type { AddressInfo } from 'node:net';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify from 'fastify';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { loadConfig, type Config } from '../../../config/index.js';
-import { createCoreServer, createVault, type SessionVault } from '../../../core-bridge/index.js';
+import type { SessionVault } from '../../../core-bridge/index.js';
 import { demoPages, DemoRefusedError } from '../../../core-bridge/demo/index.js';
 import { grouped } from '../../../core-bridge/demo/pages.js';
 import { keepingLog, testConfig } from '../fixtures.js';
+import { serveDemo, type ServedDemo } from './serve-demo.js';
 
 let config: Config;
 let vault: SessionVault;
-let core: FastifyInstance;
-let app: FastifyInstance;
+let demo: ServedDemo;
 let base = '';
 let browser: Browser;
 let sip: { host: string; port: number } | undefined;
@@ -19,13 +18,8 @@ const { log, lines } = keepingLog();
 
 beforeAll(async () => {
   config = loadConfig({ env: {} });
-  vault = createVault({ ...config.tenants[0]!, calls: config.calls });
-  core = createCoreServer({ config, vault, log });
-  await core.listen({ host: '127.0.0.1', port: 0 });
-  app = Fastify({ loggerInstance: log }) as unknown as FastifyInstance;
-  await app.register(demoPages({ config, log, coreUrl: () => `http://127.0.0.1:${(core.server.address() as AddressInfo).port}`, sipAddress: () => sip }));
-  await app.listen({ host: '127.0.0.1', port: 0 });
-  base = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+  demo = await serveDemo(config, log, () => sip);
+  ({ base, vault } = demo);
   browser = await chromium.launch({
     executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
@@ -33,9 +27,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await browser?.close();
-  await app?.close();
-  await core?.close();
-  await vault?.close();
+  await demo?.stop();
 });
 
 /** A page in a browser that notes every request and every complaint. */
@@ -138,7 +130,7 @@ describe('for scripts', () => {
     expect(response.status).toBe(201);
     const body = (await response.json()) as Record<string, string>;
     expect(body).toEqual({
-      number: '+31201234567', code: expect.stringMatching(/^\d{10}$/) as string, clientUrl: `tel:+31201234567,${body['code']}`, purpose: 'report_move', attributes: { fullname: 'Test Person' }, expiresInSeconds: 900,
+      number: '+31201234567', feedbackUrl: expect.stringMatching(/\/demo\/feedback\/[\w-]+$/) as string, code: expect.stringMatching(/^\d{10}$/) as string, clientUrl: `tel:+31201234567,${body['code']}`, purpose: 'report_move', attributes: { fullname: 'Test Person' }, expiresInSeconds: 900,
       command: `npm run call -- --code ${body['code']} --to sip:+31201234567@127.0.0.1:5099`,
     });
     sip = undefined;
@@ -195,7 +187,7 @@ describe('bad forms', () => {
 
 it('a core that does not answer is told on the page and in JSON', async () => {
   const alone = Fastify();
-  await alone.register(demoPages({ config, log, coreUrl: () => 'http://127.0.0.1:1' }));
+  await alone.register(demoPages({ config, log, coreUrl: () => 'http://127.0.0.1:1', publicUrl: () => 'http://127.0.0.1:1' }));
   const page = await alone.inject({ method: 'POST', url: '/demo/authentication', headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: 'purpose=report_move&fullname=x' });
   expect([page.statusCode, page.body.includes('did not answer')]).toEqual([502, true]);
   const script = await alone.inject({ method: 'POST', url: '/demo/session', payload: {} });
@@ -204,7 +196,7 @@ it('a core that does not answer is told on the page and in JSON', async () => {
 });
 
 it('is refused outside the demo and in production', () => {
-  const options = { log, coreUrl: () => 'http://127.0.0.1:1' };
+  const options = { log, coreUrl: () => 'http://127.0.0.1:1', publicUrl: () => 'http://127.0.0.1:1' };
   expect(() => demoPages({ ...options, config: testConfig() })).toThrow(DemoRefusedError);
   vi.stubEnv('NODE_ENV', 'production');
   expect(() => demoPages({ ...options, config })).toThrow(DemoRefusedError);
