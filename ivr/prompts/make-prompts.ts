@@ -10,24 +10,27 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { languages, type Language } from '../languages.js';
-import { musicFile, promptFile, promptNames, promptsFolder } from './names.js';
-import { waitingMusic } from './music.js';
+import { musicFile, pauseFile, promptFile, promptNames, promptsFolder } from './names.js';
+import { pause, waitingMusic } from './music.js';
 import { readRecording, rmsDbfs } from './recording.js';
 import { hashOfText, loadManifest, loadTexts, type Manifest } from './texts.js';
 
-const speakers: Record<Language, { voice: string; options: readonly string[] }> = {
-  nl: { voice: 'nl+f3', options: ['-s', '138', '-p', '42', '-g', '1'] },
-  en: { voice: 'en-gb+f3', options: ['-s', '145', '-p', '42', '-g', '1'] },
+const speakers: Record<Language, { voice: string; options: readonly string[]; wordsPerMinute: number }> = {
+  nl: { voice: 'nl+f3', options: ['-p', '42', '-g', '1'], wordsPerMinute: 138 },
+  en: { voice: 'en-gb+f3', options: ['-p', '42', '-g', '1'], wordsPerMinute: 145 },
 };
+/** A word by itself has no sentence to be understood from, so it is spoken slower. */
+const aloneFactor = 0.75;
 /** Loudness of speech before the pauses at its ends are added, which take about 2 dB: the files end up near -18 dBFS, loud for a telephone without being harsh. */
 const targetRmsDbfs = -15.5;
 
 /** Speaks one text into a telephone-ready file: 8 kHz, mono, 16 bit, telephone band, even level, hardly any silence at the ends. */
 function speak(language: Language, text: string, target: string, scratch: string): void {
-  const { voice, options } = speakers[language];
+  const { voice, options, wordsPerMinute } = speakers[language];
+  const isAlone = !text.includes(' ');
   const raw = path.join(scratch, 'raw.wav');
   const shaped = path.join(scratch, 'shaped.wav');
-  execFileSync('espeak-ng', ['-v', voice, ...options, '-w', raw, text]);
+  execFileSync('espeak-ng', ['-v', voice, ...options, '-s', String(Math.round(wordsPerMinute * (isAlone ? aloneFactor : 1))), '-w', raw, text]);
   // -D and -R: no dither and no random start, so that the same text gives the same file.
   sox([raw, '-r', '8000', '-c', '1', '-b', '16', shaped,
     'gain', '-6', 'highpass', '180', 'lowpass', '3500',
@@ -64,6 +67,7 @@ function main(): void {
         const file = promptFile(language, name);
         const target = path.join(folder, file);
         const text = texts[language][name];
+        if (text === undefined) throw new Error(`${file} has no text`);
         const textSha256 = hashOfText(text);
         let voice = before[file]?.voice ?? 'own recording';
         if (values.adopt) {
@@ -76,8 +80,12 @@ function main(): void {
         after[file] = { textSha256, durationMs: readRecording(readFileSync(target)).durationMs, voice };
       }
     }
-    if (values.adopt) readRecording(readFileSync(path.join(folder, musicFile)));
-    else writeFileSync(path.join(folder, musicFile), waitingMusic());
+    if (values.adopt) {
+      for (const file of [musicFile, pauseFile]) readRecording(readFileSync(path.join(folder, file)));
+    } else {
+      writeFileSync(path.join(folder, musicFile), waitingMusic());
+      writeFileSync(path.join(folder, pauseFile), pause());
+    }
     writeFileSync(path.join(folder, 'manifest.json'), `${JSON.stringify(after, null, 1)}\n`);
   } finally {
     rmSync(scratch, { recursive: true, force: true });

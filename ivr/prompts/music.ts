@@ -5,6 +5,7 @@ const barSeconds = 3;
 const notesPerBar = 6;
 /** Quieter than the voice (-18 dBFS), so that a sentence stands out and waiting is bearable. */
 const targetRmsDbfs = -27;
+const pauseSeconds = 0.8;
 
 /** Eight bars of slow broken chords, as MIDI note numbers; made for this project. */
 const bars: ReadonlyArray<readonly number[]> = [
@@ -36,6 +37,15 @@ export function waitingMusic(): Uint8Array {
   const rms = Math.sqrt(mix.reduce((sum, sample) => sum + sample * sample, 0) / length);
   const gain = (10 ** (targetRmsDbfs / 20) * 32767) / rms;
   const samples = Int16Array.from(mix, (sample) => Math.max(-32767, Math.min(32767, Math.round(sample * gain))));
+  return wavOf(samples);
+}
+
+/** Long enough to write three digits down, short enough not to seem the end. @returns the bytes of a WAV file of silence */
+export function pause(): Uint8Array {
+  return wavOf(new Int16Array(pauseSeconds * sampleRate));
+}
+
+function wavOf(samples: Int16Array): Uint8Array {
   const wav = new wavefile.WaveFile();
   wav.fromScratch(1, sampleRate, '16', samples);
   return wav.toBuffer();

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { enterCode, type CodeEntry, type CodeEntryOptions } from '../../ivr/index.js';
 import { FakeVoice } from './fake-voice.js';
 
-const options: CodeEntryOptions = { language: 'nl', digits: 10, attempt: 1, firstDigitMs: 20_000, interDigitMs: 10_000 };
+const options: CodeEntryOptions = { language: 'nl', lengths: { shortest: 10, longest: 10 }, attempt: 1, firstDigitMs: 20_000, interDigitMs: 10_000 };
 /** Each of these takes a second on the fake call. */
 const question = ['nl/enter-code.wav', 'nl/code-length-10.wav', 'nl/close-with-hash.wav', 'nl/no-code.wav'];
 const questionMs = question.length * 1000;
@@ -241,6 +241,109 @@ describe('entering a code', () => {
     expect(digitsOf(entry())).toBe('1234567890');
   });
 
+  describe('of several lengths, with a check digit', () => {
+    /** Stands for a check digit: the digits add up to a multiple of ten. */
+    const isWhole = (typed: string) => [...typed].reduce((sum, digit) => sum + Number(digit), 0) % 10 === 0;
+    const several = { lengths: { shortest: 4, longest: 6 }, isWhole };
+
+    it('names no length in the question', async () => {
+      const { result } = begin(several);
+      result.catch(() => undefined);
+      await after(5000);
+      expect(voice.heard).toEqual(['nl/enter-code.wav', 'nl/close-with-hash.wav', 'nl/no-code.wav']);
+      call.abort();
+    });
+
+    it('takes the longest at once, when it fits', async () => {
+      const wrong = begin(several);
+      voice.press('123451');
+      await after(0);
+      expect(wrong.entry()).toEqual({ kind: 'slip' });
+
+      const right = begin(several);
+      voice.press('123455');
+      await after(0);
+      expect(digitsOf(right.entry())).toBe('123455');
+    });
+
+    it('takes a shorter one that fits with a hash, or after a short pause', async () => {
+      const hash = begin(several);
+      voice.press('1234#');
+      await after(0);
+      expect(digitsOf(hash.entry())).toBe('1234');
+
+      const pause = begin(several);
+      voice.press('1234');
+      await after(2400);
+      expect(pause.entry()).toBeUndefined();
+      await after(200);
+      expect(digitsOf(pause.entry())).toBe('1234');
+
+      const quick = begin({ ...several, wholePauseMs: 500 });
+      voice.press('1234');
+      await after(501);
+      expect(digitsOf(quick.entry())).toBe('1234');
+    });
+
+    it('goes on when more is typed within the pause, though the beginning fitted', async () => {
+      const { entry } = begin(several);
+      await pressSlowly('1234', 1000);
+      await after(1000);
+      await pressSlowly('55', 1000);
+      expect(digitsOf(entry())).toBe('123455');
+    });
+
+    it('gives a slow caller twice the pause', async () => {
+      const { entry } = begin(several);
+      await after(3000 + options.firstDigitMs + 5000);
+      voice.press('1234');
+      await after(4900);
+      expect(entry()).toBeUndefined();
+      await after(200);
+      expect(digitsOf(entry())).toBe('1234');
+    });
+
+    it('tells a slip from an entry that is too short, by hash and by waiting', async () => {
+      for (const [keys, kind] of [['123', 'too-short'], ['1235', 'slip'], ['12345', 'slip']] as const) {
+        const hash = begin(several);
+        voice.press(`${keys}#`);
+        await after(0);
+        expect(hash.entry()).toEqual({ kind });
+
+        const pause = begin(several);
+        voice.press(keys);
+        await after(options.interDigitMs - 100);
+        expect(pause.entry()).toBeUndefined();
+        await after(200);
+        expect(pause.entry()).toEqual({ kind });
+      }
+    });
+
+    it('without a check digit: a possible length is a code, after the usual time between keys', async () => {
+      const { entry } = begin({ lengths: several.lengths });
+      voice.press('1235');
+      await after(options.interDigitMs - 100);
+      expect(entry()).toBeUndefined();
+      await after(200);
+      expect(digitsOf(entry())).toBe('1235');
+    });
+
+    it('says after a slip to look at the digits, and asks again with the next words', async () => {
+      const { result } = begin({ ...several, attempt: 2, problem: 'slip', language: 'en' });
+      result.catch(() => undefined);
+      await after(5000);
+      expect(voice.heard).toEqual(['en/slip.wav', 'en/enter-code.wav', 'en/close-with-hash.wav', 'en/no-code.wav']);
+      call.abort();
+    });
+  });
+
+  it('one length and a wrong check digit is a slip too', async () => {
+    const { entry } = begin({ isWhole: () => false });
+    voice.press('1234567890');
+    await after(0);
+    expect(entry()).toEqual({ kind: 'slip' });
+  });
+
   it('prints no digits, however the entry is printed', async () => {
     const { result } = begin();
     voice.press('4711471147');
@@ -255,11 +358,11 @@ describe('entering a code', () => {
       fc.record({ waitMs: fc.integer({ min: 0, max: 25_000 }) }),
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(act, { maxLength: 30 }), async (acts) => {
+      fc.asyncProperty(fc.array(act, { maxLength: 30 }), fc.integer({ min: 8, max: 10 }), async (acts, shortest) => {
         voice = new FakeVoice();
         call = new AbortController();
         let answers = 0;
-        const { result, entry } = begin();
+        const { result, entry } = begin({ lengths: { shortest, longest: 10 }, isWhole: (typed) => typed.endsWith('1') });
         result.then(() => (answers += 1), () => (answers += 1));
         for (const one of acts) {
           if ('press' in one) voice.press(one.press);
@@ -271,7 +374,10 @@ describe('entering a code', () => {
         expect(answers).toBe(1);
         expect(voice.most).toBeLessThanOrEqual(1);
         const code = digitsOf(entry());
-        if (entry()?.kind === 'code') expect(code).toMatch(/^[0-9]{10}$/u);
+        if (entry()?.kind === 'code') {
+          expect(code).toMatch(/^[0-9]{7,9}1$/u);
+          expect(code!.length).toBeGreaterThanOrEqual(shortest);
+        }
         expect(vi.getTimerCount()).toBe(0);
         expect(getEventListeners(call.signal, 'abort')).toEqual([]);
       }),
