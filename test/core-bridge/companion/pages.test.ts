@@ -1,11 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { until } from '../../peers/wait.js';
+import { until as waitUntil } from '../../peers/wait.js';
 import { startRig, startSession, startSessionForCall, words, type Rig } from './rig.js';
 
 let rig: Rig;
 afterEach(async () => {
   await rig?.close();
 });
+
+/** Patience for a busy machine. */
+const until = (check: () => boolean, what: string): Promise<true> => waitUntil(check, what, 15_000);
 
 const TOKEN = 'A'.repeat(43);
 const dutch = { 'accept-language': 'nl-NL,nl;q=0.9,en;q=0.8' };
