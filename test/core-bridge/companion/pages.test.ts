@@ -8,7 +8,7 @@ afterEach(async () => {
 });
 
 /** Patience for a busy machine. */
-const until = (check: () => boolean, what: string): Promise<true> => waitUntil(check, what, 15_000);
+const until = (check: () => boolean, what: string): Promise<boolean> => waitUntil(check, what, 15_000);
 
 const TOKEN = 'A'.repeat(43);
 const dutch = { 'accept-language': 'nl-NL,nl;q=0.9,en;q=0.8' };
