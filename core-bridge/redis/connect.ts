@@ -29,17 +29,23 @@ const WORK_WITHIN_MS = 1_000;
 const MAX_WORK = 5_000;
 const OPEN_WITHIN_MS = 3_000;
 const LONGEST_PAUSE_MS = 1_000;
+const SHORTEST_PAUSE_MS = 50;
 const LOOK_EVERY_MS = 500;
 /** A client that found no way back in this time is thrown away for a new one. */
 const REPLACE_AFTER_MS = 5_000;
-/** The same for one whose subscriptions are silent. */
-const SILENT_AFTER_MS = 3_000;
+/** The same for one that was sent so many messages in a row and passed none on. Not a time: this process may have stood still. */
+const SILENT_AFTER_LOOKS = 6;
 /** Keys nobody writes, in different slots: in a Cluster of which one part is down the others are of use. */
 const LOOKED_AT = ['a', 'b', 'c'];
 
+export interface LinkLimits {
+  /** How long one piece of work may take; 1 s unless told otherwise. */
+  readonly workWithinMs?: number;
+}
+
 /** Connects, and keeps connecting until closed. Not `ready` yet when it returns. */
-export function connectRedis(config: RedisConfig, log: Logger): RedisLink {
-  return new Link(config, log);
+export function connectRedis(config: RedisConfig, log: Logger, limits: LinkLimits = {}): RedisLink {
+  return new Link(config, log, limits.workWithinMs ?? WORK_WITHIN_MS);
 }
 
 /**
@@ -49,6 +55,7 @@ export function connectRedis(config: RedisConfig, log: Logger): RedisLink {
 class Link extends EventEmitter<{ changed: []; missed: [] }> implements RedisLink {
   readonly #config: RedisConfig;
   readonly #log: Logger;
+  readonly #workWithinMs: number;
   readonly #beatChannel: string;
   readonly #listeners = new Map<string, Set<(message: string) => void>>();
   readonly #closing = new AbortController();
@@ -56,18 +63,19 @@ class Link extends EventEmitter<{ changed: []; missed: [] }> implements RedisLin
   #client: RedisClient | undefined;
   #ready = false;
   #working = 0;
-  #heardAtMs = 0;
+  #unheard = 0;
   #wake: (() => void) | undefined;
   #fault = 'never connected';
 
-  constructor(config: RedisConfig, log: Logger) {
+  constructor(config: RedisConfig, log: Logger, workWithinMs: number) {
     super();
     this.setMaxListeners(0);
     setMaxListeners(0, this.#closing.signal);
     this.#config = config;
     this.#log = log;
+    this.#workWithinMs = workWithinMs;
     this.#beatChannel = `${config.prefix}:beat:${randomUUID()}`;
-    this.subscribe(this.#beatChannel, () => { this.#heardAtMs = performance.now(); });
+    this.subscribe(this.#beatChannel, () => { this.#unheard = 0; });
     this.#ended = this.#live();
   }
 
@@ -80,7 +88,7 @@ class Link extends EventEmitter<{ changed: []; missed: [] }> implements RedisLin
     if (!client || !this.#ready || this.#working >= MAX_WORK) throw new VaultError('store_unreachable');
     this.#working += 1;
     try {
-      return await this.#within(WORK_WITHIN_MS, client, work);
+      return await this.#within(client, work);
     } catch (error) {
       // Ours, not Redis's: a mistake in the work itself, or its own verdict.
       if (error instanceof VaultError || error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) throw error;
@@ -122,7 +130,7 @@ class Link extends EventEmitter<{ changed: []; missed: [] }> implements RedisLin
       try {
         await withLimit(opened, OPEN_WITHIN_MS, this.#closing.signal);
         this.#client = client;
-        this.#heardAtMs = performance.now();
+        this.#unheard = 0;
         for (const channel of this.#listeners.keys()) this.#hear(client, channel);
         if (await this.#watch(client)) tries = 0;
       } catch (error) {
@@ -132,7 +140,7 @@ class Link extends EventEmitter<{ changed: []; missed: [] }> implements RedisLin
         this.#becomes(false);
         client.destroy();
       }
-      if (!this.#closing.signal.aborted) await this.#pause(Math.min(50 * 2 ** Math.min(tries, 10), LONGEST_PAUSE_MS));
+      if (!this.#closing.signal.aborted) await this.#pause(Math.min(SHORTEST_PAUSE_MS * 2 ** Math.min(tries, 10), LONGEST_PAUSE_MS));
     }
   }
 
@@ -140,20 +148,22 @@ class Link extends EventEmitter<{ changed: []; missed: [] }> implements RedisLin
   async #watch(client: RedisClient): Promise<boolean> {
     let wasUseful = false;
     let answeredAtMs = performance.now();
+    let slow = 0;
     while (!this.#closing.signal.aborted) {
-      const answers = await this.#look(client);
+      const seen = await this.#look(client);
       const now = performance.now();
-      if (answers) {
+      slow = seen === 'slow' ? slow + 1 : 0;
+      if (seen === 'answers') {
         answeredAtMs = now;
         wasUseful = true;
+        this.#unheard += 1;
         this.#becomes(true);
-      } else {
+      } else if (seen === 'away' || slow > 1) {
+        // Slow once may be this machine's own hiccup.
         this.#becomes(false);
-        // Nothing can be heard meanwhile; that is no fault of the subscriptions.
-        this.#heardAtMs = now;
       }
       if (now - answeredAtMs > REPLACE_AFTER_MS) break;
-      if (now - this.#heardAtMs > SILENT_AFTER_MS) {
+      if (this.#unheard > SILENT_AFTER_LOOKS) {
         this.#fault = 'subscriptions are silent';
         break;
       }
@@ -162,16 +172,16 @@ class Link extends EventEmitter<{ changed: []; missed: [] }> implements RedisLin
     return wasUseful;
   }
 
-  async #look(client: RedisClient): Promise<boolean> {
+  async #look(client: RedisClient): Promise<'answers' | 'slow' | 'away'> {
     try {
-      await this.#within(WORK_WITHIN_MS, client, async (commands) => {
+      await this.#within(client, async (commands) => {
         await Promise.any(LOOKED_AT.map((name) => commands.get(`${this.#config.prefix}:{look:${name}}`)));
         await commands.publish(this.#beatChannel, '');
       });
-      return true;
+      return 'answers';
     } catch (error) {
       this.#fault = faultOf(error);
-      return false;
+      return error instanceof TimeLimitError ? 'slow' : 'away';
     }
   }
 
@@ -194,10 +204,10 @@ class Link extends EventEmitter<{ changed: []; missed: [] }> implements RedisLin
     );
   }
 
-  async #within<T>(limitMs: number, client: RedisClient, work: (commands: RedisCommands) => Promise<T>): Promise<T> {
+  async #within<T>(client: RedisClient, work: (commands: RedisCommands) => Promise<T>): Promise<T> {
     const abort = new AbortController();
     try {
-      return await withLimit(work(client.commands(abort.signal)), limitMs, this.#closing.signal);
+      return await withLimit(work(client.commands(abort.signal)), this.#workWithinMs, this.#closing.signal);
     } finally {
       // What has not been sent by now never is: nobody waits for its answer.
       abort.abort();
@@ -207,7 +217,7 @@ class Link extends EventEmitter<{ changed: []; missed: [] }> implements RedisLin
   async #pause(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
-      this.#wake = () => { clearTimeout(timer); resolve(); };
+      this.#wake = () => { clearTimeout(timer); setTimeout(resolve, SHORTEST_PAUSE_MS); };
     });
     this.#wake = undefined;
   }
@@ -217,10 +227,18 @@ class TimeLimitError extends Error {
   override readonly name = 'TimeLimitError';
 }
 
+/** A limit that passed while this process was standing still is no limit: what has arrived meanwhile is taken in first. */
+const STANDSTILL_MS = 50;
+
 async function withLimit<T>(promise: Promise<T>, limitMs: number, signal: AbortSignal): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
   let giveUp: () => void = () => undefined;
   const limit = new Promise<never>((_resolve, reject) => { giveUp = () => reject(new TimeLimitError()); });
-  const timer = setTimeout(giveUp, limitMs);
+  const arm = (ms: number): void => {
+    const due = performance.now() + ms;
+    timer = setTimeout(() => { if (performance.now() - due < STANDSTILL_MS) giveUp(); else arm(STANDSTILL_MS); }, ms);
+  };
+  arm(limitMs);
   signal.addEventListener('abort', giveUp, { once: true });
   try {
     if (signal.aborted) giveUp();

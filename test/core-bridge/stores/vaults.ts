@@ -1,7 +1,7 @@
 /** Vaults as the tests of all stores use them: a clock of their own, results to deliver, and several nodes on one store. */
 import pino from 'pino';
 import { Secret } from '../../../config/index.js';
-import { connectRedis, type RedisConfig, type RedisLink } from '../../../core-bridge/redis/connect.js';
+import { connectRedis, type LinkLimits, type RedisConfig, type RedisLink } from '../../../core-bridge/redis/connect.js';
 import type { VerifiedResult } from '../../../core-bridge/results/verified-result.js';
 import { SealKeyring } from '../../../core-bridge/vault/keyring.js';
 import { MemoryStore } from '../../../core-bridge/vault/memory-store.js';
@@ -62,9 +62,9 @@ export function buildOnRedis(config: RedisConfig, links: readonly RedisLink[], l
   return { nodes, stores, vault: nodes[0]!, clock };
 }
 
-/** Links that are ready; close them all. */
-export async function openLinks(config: RedisConfig, count: number, log = pino({ level: 'silent' })): Promise<RedisLink[]> {
-  const links = Array.from({ length: count }, () => connectRedis(config, log));
+/** Links that are ready; close them all. They are patient, since the machine may be busy, unless limits are what is tested. */
+export async function openLinks(config: RedisConfig, count: number, log = pino({ level: 'silent' }), limits: LinkLimits = { workWithinMs: 10_000 }): Promise<RedisLink[]> {
+  const links = Array.from({ length: count }, () => connectRedis(config, log, limits));
   for (const link of links) await until(() => link.ready, 'Redis to be reachable', 15_000);
   return links;
 }

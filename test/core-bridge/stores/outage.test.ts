@@ -1,0 +1,136 @@
+import pino from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { RedisLink } from '../../../core-bridge/redis/connect.js';
+import { Peers } from '../../peers/process.js';
+import { startRedis } from '../../peers/redis.js';
+import { until } from '../../peers/wait.js';
+import { keepingLog } from '../fixtures.js';
+import { startTopology, type Topology } from './topologies.js';
+import { buildOnRedis, closeAll, errorCode, openLinks, session, success } from './vaults.js';
+
+/** "Soon": about a second in fact; generous here, for a busy machine. */
+const SOON_MS = 4_000;
+
+const silent = pino({ level: 'silent' });
+const peers = new Peers();
+let redis: Topology;
+let links: RedisLink[];
+
+afterEach(async () => {
+  await closeAll(links);
+  await peers.stopAll();
+});
+
+async function saysSoon(work: Promise<unknown>): Promise<void> {
+  const before = performance.now();
+  expect(await errorCode(work)).toBe('store_unreachable');
+  expect(performance.now() - before).toBeLessThan(SOON_MS);
+}
+
+describe('one server', () => {
+  beforeEach(async () => {
+    redis = peers.add(await startTopology('single'));
+    links = await openLinks(redis.config, 2, silent, {});
+  });
+
+  it('that dies is told soon, and used again when it is back', async () => {
+    const { nodes: [here, there] } = buildOnRedis(redis.config, links);
+    const created = await here!.create(session);
+    const { port } = redis.servers[0]!;
+    await redis.servers[0]!.stop();
+    await saysSoon(here!.claim(created.code, 'call'));
+    await until(() => !here!.ready, 'the vault to know');
+    for (const work of [here!.create(session), here!.stats(), here!.onPage(created.pageToken), here!.purge(created.sessionId, 'call')]) await saysSoon(work);
+    peers.add(await startRedis({ port }));
+    await until(() => here!.ready && there!.ready, 'both nodes to find it again', 15_000);
+    // It kept nothing; nobody is identified by mistake.
+    expect(await here!.claim(created.code, 'call')).toEqual({ ok: false, reason: 'unknown' });
+    const { sessionId, attrToken, code } = await here!.create(session);
+    await here!.claim(code, 'call');
+    let heard = false;
+    here!.onDelivered(sessionId, () => { heard = true; });
+    expect(await there!.deliver(attrToken, success('Willeke'))).toBe('accepted');
+    await until(() => heard, 'the result to be heard', 10_000);
+    await closeAll([here!, there!]);
+  });
+
+  it('that hangs for a while has not kept claims nobody heard of, nor sessions whose calls ended meanwhile', async () => {
+    const { nodes: [here, there] } = buildOnRedis(redis.config, links, { doubtEveryMs: 100 });
+    const [claimed, ended] = [await here!.create(session), await here!.create(session)];
+    await here!.claim(ended.code, 'ended');
+    process.kill(redis.servers[0]!.pid, 'SIGSTOP');
+    try {
+      // Both have been sent when nobody waits for them any more.
+      await Promise.all([saysSoon(here!.claim(claimed.code, 'gave up')), saysSoon(here!.purge(ended.sessionId, 'ended'))]);
+    } finally {
+      process.kill(redis.servers[0]!.pid, 'SIGCONT');
+    }
+    await until(() => here!.ready && there!.ready, 'the nodes to go on', 15_000);
+    await until(async () => (await there!.claim(claimed.code, 'later call')).ok, 'the code to be good again', 10_000);
+    await until(async () => (await there!.onPage(ended.pageToken)) === undefined, 'the ended session to be gone', 10_000);
+    expect(await there!.identity(claimed.sessionId, 'later call')).toBe('awaiting');
+    await closeAll([here!, there!]);
+  });
+
+  it('whose message was lost is asked again', async () => {
+    // Nothing real loses a message when a test wants it to: this link hears none.
+    const [link] = links;
+    const deaf: RedisLink = {
+      run: (work) => link!.run(work),
+      subscribe: () => () => undefined,
+      get ready() { return link!.ready; },
+      on: (event, listener) => link!.on(event, listener),
+      off: (event, listener) => link!.off(event, listener),
+      close: () => Promise.resolve(),
+    };
+    const { nodes: [here, there] } = buildOnRedis(redis.config, [deaf, links[1]!], { doubtEveryMs: 100 });
+    const { sessionId, attrToken } = await here!.create(session);
+    let heard = 0;
+    here!.onDelivered(sessionId, () => { heard += 1; });
+    expect(await there!.deliver(attrToken, success('Willeke'))).toBe('accepted');
+    await until(() => heard > 0, 'the result to be found', 10_000);
+    await closeAll([here!, there!]);
+    expect(heard).toBe(1);
+  });
+
+  it('whose subscriptions fell silent is connected to anew', async () => {
+    const { log, lines } = keepingLog();
+    const [link] = await openLinks(redis.config, 1, log, {});
+    links.push(link!);
+    const { nodes: [here, there] } = buildOnRedis(redis.config, [link!, links[0]!], { doubtEveryMs: 3_600_000 });
+    await redis.servers[0]!.cli('ACL', 'SETUSER', 'default', '-subscribe');
+    await redis.servers[0]!.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await until(() => lines.some((line) => line.includes('subscriptions are silent')), 'the silence to be noticed', 15_000);
+    await redis.servers[0]!.cli('ACL', 'SETUSER', 'default', '+subscribe');
+    await until(() => lines.at(-1)?.includes('store reachable'), 'a new connection', 15_000);
+    const { sessionId, attrToken } = await until(() => here!.create(session).catch(() => undefined), 'a session', 10_000);
+    let heard = false;
+    here!.onDelivered(sessionId, () => { heard = true; });
+    expect(await until(() => there!.deliver(attrToken, success('Willeke')).catch(() => undefined), 'the result to be delivered', 10_000)).toBe('accepted');
+    await until(() => heard, 'the result to be heard', 15_000);
+    await closeAll([here!, there!]);
+  }, 60_000);
+});
+
+it('Sentinels that make another server master: told soon, and sessions go on there', async () => {
+  redis = peers.add(await startTopology('sentinel'));
+  links = await openLinks(redis.config, 1, silent, {});
+  const { vault } = buildOnRedis(redis.config, links);
+  const created = await vault.create(session);
+  await vault.deliver(created.attrToken, success('Willeke'));
+  const [master, replica] = redis.servers;
+  await until(async () => (await master!.cli('DBSIZE')) === (await replica!.cli('DBSIZE')), 'the replica to have everything');
+  process.kill(master!.pid, 'SIGKILL');
+  await saysSoon(vault.claim(created.code, 'call'));
+  await until(() => vault.ready, 'the new master to be used', 25_000);
+  const claim = await until(async () => {
+    try {
+      return await vault.claim(created.code, 'call');
+    } catch {
+      return undefined;
+    }
+  }, 'the session to be claimed at the new master', 15_000);
+  expect(claim).toMatchObject({ ok: true, identity: 'verified' });
+  expect((await vault.reveal(created.sessionId, 'call')).attributes).toEqual({ name: 'Willeke' });
+  await vault.close();
+}, 60_000);
