@@ -303,7 +303,9 @@ export class Call {
         case 'person': return this.handle({ type: 'personWanted' });
         case 'silence': return this.handle({ type: 'entryFailed', problem: 'nothingHeard' });
         case 'too-short': return this.handle({ type: 'entryFailed', problem: 'tooShort' });
-        case 'slip': return this.handle({ type: 'entryFailed', problem: 'slip' });
+        case 'slip':
+          this.context.metrics.codeTried('mistyped');
+          return this.handle({ type: 'entryFailed', problem: 'slip' });
       }
     });
   }

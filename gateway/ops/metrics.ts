@@ -29,7 +29,7 @@ export class Metrics {
     this.started = new Counter({ name: 'gateway_calls_total', help: 'Calls that arrived and were let in.', registers });
     this.ended = new Counter({ name: 'gateway_calls_ended_total', help: 'Calls that ended, by reason and by whether the caller was identified.', labelNames: ['reason', 'identity'], registers });
     this.seconds = new Histogram({ name: 'gateway_call_seconds', help: 'Length of calls, in seconds.', buckets: [5, 15, 30, 60, 120, 300, 600, 1800, 3600], registers });
-    this.codes = new Counter({ name: 'gateway_codes_total', help: 'Codes that were tried, by outcome.', labelNames: ['outcome'], registers });
+    this.codes = new Counter({ name: 'gateway_codes_total', help: 'Codes that were tried, by outcome: accepted, refused, mistyped (the check digit does not fit), failed (could not be looked up).', labelNames: ['outcome'], registers });
     this.refused = new Counter({ name: 'gateway_invites_refused_total', help: 'INVITEs that were refused before they became calls, by cause.', labelNames: ['cause'], registers });
     this.pops = new Histogram({ name: 'gateway_code_to_screen_seconds', help: 'From the last digit of the code to the attributes on their way to the screen, in seconds; includes the wait for an agent.', buckets: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300], registers });
     this.bridges = new Counter({ name: 'gateway_bridges_total', help: 'Connections of caller and agent, by mode.', labelNames: ['mode'], registers });
@@ -57,7 +57,7 @@ export class Metrics {
     this.seconds.observe(seconds);
   }
 
-  codeTried(outcome: 'accepted' | 'refused' | 'failed'): void {
+  codeTried(outcome: 'accepted' | 'refused' | 'mistyped' | 'failed'): void {
     this.codes.inc({ outcome });
   }
 

@@ -23,8 +23,9 @@ interface ShownCall {
   connectedAt: number | undefined;
   /** The newest reveal, and the only page it was sent to. Attributes themselves are never kept here. */
   reveal: { revealId: string; page: Page; acknowledged: boolean } | undefined;
-  /** The word comparison that is asked now, and the only page it was asked on. */
+  /** The word comparison that is asked now, and the only page it was asked on. The word itself is not kept. */
   comparison: { confirmId: string; page: Page } | undefined;
+  warning: Warning | undefined;
 }
 
 /**
@@ -70,7 +71,7 @@ export class AgentScreen {
 
   offer(call: OfferedCall): void {
     if (this.#call) this.clear(this.#call.offered.callId, 'ended');
-    this.#call = { offered: { ...call }, identified: call.identified, offeredAt: this.#now(), phase: 'ringing', connectedAt: undefined, reveal: undefined, comparison: undefined };
+    this.#call = { offered: { ...call }, identified: call.identified, offeredAt: this.#now(), phase: 'ringing', connectedAt: undefined, reveal: undefined, comparison: undefined, warning: undefined };
     this.#send({ type: 'offer', call: this.#callOnPage()! });
   }
 
@@ -82,13 +83,17 @@ export class AgentScreen {
     if (call.phase === 'ringing') call.phase = 'answered';
     // What was true when the call was offered may not be any more; the page never says both.
     if (revelation.identity) call.identified = 'verified';
+    else if (revelation.identified) call.identified = revelation.identified;
     else if (call.identified === 'verified') call.identified = 'none';
     const identity = revelation.identity && identityForPage(revelation.identity, revelation, this.#now());
     return page.send({ type: 'reveal', callId: revelation.callId, revealId: revelation.revealId, identified: call.identified, identity, ...(revelation.how === undefined ? {} : { how: revelation.how }) });
   }
 
   invitation({ callId, address, pairingCode, expiresInMs }: Invitation): void {
-    if (this.callId === callId) this.#send({ type: 'invitation', callId, address, pairingCode, expiresInMs });
+    const call = this.#call;
+    if (!call || call.offered.callId !== callId) return;
+    call.comparison = undefined;
+    this.#send({ type: 'invitation', callId, address, pairingCode, expiresInMs });
   }
 
   invitationFailed(callId: string, reason: InvitationProblem): void {
@@ -110,7 +115,10 @@ export class AgentScreen {
   }
 
   warn(callId: string, warning: Warning): void {
-    if (this.callId === callId) this.#send({ type: 'warning', callId, warning });
+    const call = this.#call;
+    if (!call || call.offered.callId !== callId) return;
+    call.warning = warning;
+    this.#send({ type: 'warning', callId, warning });
   }
 
   connected(callId: string): void {
@@ -148,9 +156,14 @@ export class AgentScreen {
       case 'end':
         return call && call.offered.callId === message.callId && call.phase !== 'ringing' ? { type: 'endRequested', callId: message.callId } : undefined;
       case 'identify':
-        return call && call.offered.callId === message.callId && call.phase === 'connected' && call.offered.canIdentify ? { type: 'identifyRequested', callId: message.callId } : undefined;
+        if (!call || call.offered.callId !== message.callId || call.phase !== 'connected' || !call.offered.canIdentify) return undefined;
+        // Whatever was asked of the agent before is about an invitation that is void from now on.
+        call.comparison = undefined;
+        return { type: 'identifyRequested', callId: message.callId };
       case 'withdraw':
-        return call && call.offered.callId === message.callId ? { type: 'identifyWithdrawn', callId: message.callId } : undefined;
+        if (!call || call.offered.callId !== message.callId) return undefined;
+        call.comparison = undefined;
+        return { type: 'identifyWithdrawn', callId: message.callId };
       case 'word': {
         const comparison = call?.comparison;
         if (!call || !comparison || call.offered.callId !== message.callId) return undefined;
@@ -180,7 +193,7 @@ export class AgentScreen {
     if (!call) return null;
     const now = this.#now();
     const { callId, service, language, waitedMs, canIdentify } = call.offered;
-    const onPage: CallOnPage = { callId, service, language, identified: call.identified, phase: call.phase, canIdentify, waitedMs: waitedMs + (now - call.offeredAt) };
+    const onPage: CallOnPage = { callId, service, language, identified: call.identified, phase: call.phase, canIdentify, warning: call.warning ?? null, waitedMs: waitedMs + (now - call.offeredAt) };
     if (call.connectedAt !== undefined) onPage.connectedMs = now - call.connectedAt;
     return onPage;
   }

@@ -56,6 +56,8 @@ export interface Revelation {
   labels?: Readonly<Record<string, Label>>;
   /** What the purpose of the session is called, where the raw word would not do. */
   purposeLabel?: Label;
+  /** Why there is no identity, if that changed since the call was offered; only beside `identity: null`. */
+  identified?: Exclude<Identified, 'verified'>;
 }
 
 export interface ScreenEvents {
@@ -68,10 +70,10 @@ export interface ScreenEvents {
   /** The live screen has drawn this reveal, and this reveal is the newest of the call at this agent. */
   acknowledged: [agent: string, callId: string, revealId: string];
   endRequested: [agent: string, callId: string];
-  /** The agent asks this caller, whose call is answered, to identify themselves now. */
+  /** The agent asks this caller, whom they hear, to identify themselves now; an earlier invitation is void. */
   identifyRequested: [agent: string, callId: string];
   identifyWithdrawn: [agent: string, callId: string];
-  /** The agent compared the words. */
+  /** The agent compared the words; told once for each question, and only by the page on which it was asked. */
   wordConfirmed: [agent: string, callId: string, confirmId: string, same: boolean];
 }
 
@@ -94,6 +96,7 @@ export interface Screens extends EventEmitter<ScreenEvents> {
   confirmWord(agent: string, word: WordToCompare): void;
   /** The caller's authentication did not succeed, or the word was another one. */
   identifyFailed(agent: string, callId: string): void;
+  /** Stands until the call is cleared, also on a page that comes back; an agent who has read it can put it away. */
   warn(agent: string, callId: string, warning: Warning): void;
   /** The agent and the caller hear each other. */
   connected(agent: string, callId: string): void;

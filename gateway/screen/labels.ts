@@ -56,7 +56,7 @@ export function identityForPage(identity: RevealedIdentity, revelation: Pick<Rev
   }
   const verifiedAt = identity.verifiedAt.getTime();
   return {
-    purpose: revelation.purposeLabel ?? bothLanguages(visible(identity.purpose, maxValueLength).text),
+    purpose: revelation.purposeLabel ?? bothLanguages(readable(identity.purpose)),
     fields,
     method: identity.authMethod === undefined ? null : bothLanguages(methods[identity.authMethod.toLowerCase()] ?? visible(identity.authMethod, 100).text),
     verifiedAt: identity.verifiedAt.toISOString(),
@@ -73,7 +73,7 @@ function bothLanguages(text: string): Label {
   return { nl: text, en: text };
 }
 
-/** `family_name` -> `Family name`: better than nothing for an attribute nobody labelled. */
+/** `family_name` -> `Family name`: better than nothing for an attribute or a purpose that nobody labelled. */
 function readable(name: string): string {
   const words = visible(name, 100).text.replaceAll(/[_.-]+/gu, ' ').trim();
   return words === '' ? name.slice(0, 100) : words.charAt(0).toUpperCase() + words.slice(1);

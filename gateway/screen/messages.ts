@@ -40,6 +40,7 @@ export interface CallOnPage {
   waitedMs: number;
   phase: Phase;
   canIdentify: boolean;
+  warning: Warning | null;
   /** How long the two have been connected, when they are. */
   connectedMs?: number;
 }

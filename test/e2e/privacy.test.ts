@@ -78,10 +78,11 @@ it.each(['anchored', 'released'] as const)('nothing private is in what others ca
   const wrong = [first.code, Array.from(second.code).reverse().join(''), '4711081547'];
   codes.push(...wrong);
   const b = await dial('second citizen');
+  const refused = async () => (await gateway.metric(/^gateway_codes_total\{.*refused/)) + (await gateway.metric(/^gateway_codes_total\{.*mistyped/));
   for (const code of wrong) {
-    const tried = await gateway.metric(/^gateway_codes_total\{.*refused/);
+    const tried = await refused();
     await b.press(`${code}#`);
-    await until(async () => (await gateway.metric(/^gateway_codes_total\{.*refused/)) > tried, 'the code to be refused', 15_000);
+    await until(async () => (await refused()) > tried, 'the code to be refused', 15_000);
     await sleep(300);
   }
   await untilConnected();
