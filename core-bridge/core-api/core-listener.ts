@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { ListenerTls, Tenant } from '../../config/index.js';
-import { answerErrors, answerMethodNotAllowed, answerNotFound } from '../http-error.js';
+import { answerErrors, answerMethodNotAllowed, answerNotFound, type HttpError } from '../http-error.js';
 import type { KeyRing } from '../key-ring.js';
 import type { ProgressBoards } from '../progress/progress.js';
 import { ResultError } from '../results/result-error.js';
@@ -112,8 +112,9 @@ function tenantEndpoints(served: CoreTenant, options: CoreListenerOptions) {
       checkCore(request.raw, options.tls, coreCertificateNames, keys.current.coreTokens);
       done();
     } catch (error) {
+      log.warn({ refused: (error as HttpError).code }, 'start refused');
       if (keys.current.coreTokens.length > 0) void reply.header('www-authenticate', 'Bearer realm="start_communication"');
-      done(error as Error);
+      done(error as HttpError);
     }
   }
 
@@ -122,7 +123,7 @@ function tenantEndpoints(served: CoreTenant, options: CoreListenerOptions) {
     if (!parsed.success) throw refusal('body_invalid', describeFault(parsed.error.issues[0]?.path[0]));
     const { purpose, auth_result: token } = parsed.data;
     if (!purposes.has(purpose)) throw refusal('purpose_unknown', 'No service of this gateway has that purpose.');
-    const result = token ? await verifier.verify(token) : undefined;
+    const result = token ? await verify(token) : undefined;
     const authentication = unauthenticated.has(purpose) ? 'none' : 'expected';
     const { sessionId, code, attrToken, pageToken } = await vault.create({ purpose, authentication });
     if (result) await deliver(attrToken, result);
@@ -136,16 +137,26 @@ function tenantEndpoints(served: CoreTenant, options: CoreListenerOptions) {
   async function receive(attrToken: string, body: unknown): Promise<void> {
     if (!ATTR_TOKEN.test(attrToken) || !(await vault.awaits(attrToken))) throw notExpected();
     if (typeof body !== 'string' || body === '') throw new ResultError('token_malformed');
-    const result = await verifier.verify(body);
+    const result = await verify(body);
     await deliver(attrToken, result);
     log.info({ plugin: result.authMethod, result: result.status }, 'result accepted');
+  }
+
+  async function verify(token: string): Promise<VerifiedResult> {
+    try {
+      return await verifier.verify(token);
+    } catch (error) {
+      // The sender may not look at our answer; whoever runs the gateway can see here that a key is the wrong one.
+      if (error instanceof ResultError) log.warn({ refused: error.code }, 'result refused');
+      throw error;
+    }
   }
 
   /** Gives a result to its session, and tells the citizen's page. */
   async function deliver(attrToken: string, result: VerifiedResult): Promise<void> {
     const outcome = await vault.deliver(attrToken, result);
     if (outcome !== 'accepted') {
-      log.warn({ outcome, plugin: result.authMethod }, 'result refused');
+      log.warn({ refused: outcome, plugin: result.authMethod }, 'result refused');
       throw notExpected();
     }
     const board = await vault.boardOf(attrToken).catch(() => undefined);

@@ -47,7 +47,9 @@ describe('bearer tokens', () => {
       expect(answer.challenge).toMatch(/^Bearer realm="[a-z_]+"$/);
     }
     expect(await core.tenants[0]!.vault.stats()).toEqual({ live: 3, claimed: 0 });
-    for (const secret of [first, second]) expect(core.lines.join('')).not.toContain(secret);
+    const log = core.lines.join('');
+    expect(log).toContain('"refused":"core_token"');
+    for (const secret of [first, second]) expect(log).not.toContain(secret);
   });
 
   it('are looked at before the body is', async () => {
