@@ -1,7 +1,8 @@
-import { createHmac, randomInt } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Secret } from '../../config/index.js';
+import { generateCode } from '../codes/index.js';
 import type { SessionForCall, SessionVault } from '../vault/vault.js';
 import type { AuthMethod, CoreClient } from './core-client.js';
 import { IdentifyError, type Identification, type PairingInvitation } from './identify.js';
@@ -16,6 +17,7 @@ export interface CallIdentificationOptions {
   readonly store: PairingStore;
   /** The tenant's hash key, the same on every node; the keys used here are derived from it. */
   readonly hashKey: Secret;
+  /** Check digit included. */
   readonly pairingDigits: number;
   readonly lifetimeMs: number;
   /** What callers are told to open; asked for each invitation, since a free port is known only once it is bound. */
@@ -123,14 +125,17 @@ export class CallIdentification implements Identification {
   }
 
   /**
-   * Uses a pairing code up. Unknown, used, withdrawn and expired ones look the same: undefined.
+   * Uses a pairing code up.
+   * @returns what the page goes on with; for a code that leads nowhere whether it ever did, for counting guesses only: citizens are never told which
    * @throws VaultError `store_unreachable`
    */
-  async redeem(code: string): Promise<Redeemed | undefined> {
-    const sealed = await this.#options.store.take(this.#hash(code));
-    const found = sealed === undefined ? undefined : this.#pairings.open(sealed);
-    if (!found || found.expiresAtMs <= this.#now() || !(await this.#options.vault.awaits(found.attrToken))) return undefined;
-    this.#options.log.info({ callId: found.callId, sessionId: found.sessionId }, 'pairing code redeemed');
+  async redeem(code: string): Promise<Redeemed | 'unknown' | 'used'> {
+    const { store, vault, log } = this.#options;
+    const taken = await store.take(this.#hash(code));
+    if (taken === undefined || taken === 'used') return taken ?? 'unknown';
+    const found = this.#pairings.open(taken.sealed);
+    if (!found || found.expiresAtMs <= this.#now() || !(await vault.awaits(found.attrToken))) return 'used';
+    log.info({ callId: found.callId, sessionId: found.sessionId }, 'pairing code redeemed');
     return { ticket: this.#tickets.seal({ ...found, expiresAtMs: this.#now() + TICKET_LIFETIME_MS }), methods: found.methods };
   }
 
@@ -164,7 +169,6 @@ export class CallIdentification implements Identification {
     this.#closed = true;
     for (const callId of [...this.#invited.keys()]) this.withdraw(callId);
     this.#options.webhook?.close();
-    this.#options.store.close();
     return Promise.resolve();
   }
 
@@ -176,8 +180,7 @@ export class CallIdentification implements Identification {
   async #store(content: Pairing, invited: { codeHash?: string; expiresAtMs: number }): Promise<string> {
     const sealed = this.#pairings.seal(content);
     for (let tries = 0; tries < MAX_CODE_TRIES; tries += 1) {
-      let code = '';
-      while (code.length < this.#options.pairingDigits) code += String(randomInt(0, 10));
+      const code = generateCode(this.#options.pairingDigits);
       const codeHash = this.#hash(code);
       const outcome = await this.#options.store.put(codeHash, sealed, invited.expiresAtMs);
       if (outcome === 'stored') {
@@ -190,8 +193,8 @@ export class CallIdentification implements Identification {
   }
 
   #drop({ codeHash }: { codeHash?: string }): void {
-    // One that cannot be dropped now expires by itself, and its session is purged by its call.
-    if (codeHash !== undefined) this.#options.store.drop(codeHash).catch(() => undefined);
+    // One that cannot be taken back now expires by itself, and its session is purged by its call.
+    if (codeHash !== undefined) this.#options.store.take(codeHash).catch(() => undefined);
   }
 
   #openTicket(ticket: string): Pairing | undefined {

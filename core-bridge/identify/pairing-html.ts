@@ -52,7 +52,7 @@ export function codeForm(frame: PairingFrame, digits: number, problem?: PairingP
 <input type="hidden" name="lang" value="${language}">
 <div class="field pairing"><label for="code">${texts.label}</label>
 <p class="hint" id="hint">${texts.hint(digits)}</p>
-<input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" spellcheck="false" required maxlength="${digits * 3}" aria-describedby="${problem ? 'problem hint' : 'hint'}"${problem === 'form' || problem === 'code' ? html` aria-invalid="true"` : ''}></div>
+<input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" spellcheck="false" required maxlength="${digits * 3}" aria-describedby="${problem ? 'problem hint' : 'hint'}"${problem === 'form' || problem === 'slip' || problem === 'code' ? html` aria-invalid="true"` : ''}></div>
 <button type="submit">${texts.next}</button>
 </form>
 <p class="back"><a href="${path}?lang=${other}" lang="${other}" hreflang="${other}">${texts.otherLanguage}</a></p>`,

@@ -6,7 +6,8 @@ import rateLimit, { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { GuessError, type GuessGuard } from '../guessing/guessing.js';
+import { hasRightCheckDigit } from '../codes/index.js';
+import { GuessError, type AttemptOutcome, type GuessGuard } from '../guessing/guessing.js';
 import { LANGUAGES, pageLanguage, type Language } from '../language.js';
 import { VaultError } from '../vault/vault.js';
 import type { CallIdentification, Redeemed } from './call-identification.js';
@@ -20,6 +21,7 @@ export interface PairingPagesOptions {
   readonly guard: Pick<GuessGuard, 'admit'>;
   /** What citizens read: "Gemeente Zutphen". */
   readonly organisation: string;
+  /** Check digit included. */
   readonly pairingDigits: number;
   /** For browsers that ask for none of ours. */
   readonly language: Language;
@@ -32,10 +34,12 @@ export interface PairingPagesOptions {
 
 const MAX_PER_MINUTE = 120;
 const MAX_FORM_BYTES = 20_480;
-/** Longest wait for the turn of a code; a browser and its citizen wait that long. */
-const PATIENCE_MS = 15_000;
+/** Longest wait for the turn of a code: a browser and its citizen wait that long, and proxies commonly no more than a minute. */
+const PATIENCE_MS = 55_000;
 /** Codes waiting for their turn at one time. */
-const MAX_WAITING = 200;
+const MAX_WAITING = 1_000;
+/** The same of one network address, so that it takes many to keep others from waiting. */
+const MAX_WAITING_OF_ADDRESS = 5;
 const RETRY_AFTER_SECONDS = 60;
 
 const lang = z.enum(LANGUAGES).optional().catch(undefined);
@@ -43,7 +47,7 @@ const lang = z.enum(LANGUAGES).optional().catch(undefined);
 const codeRequest = z.object({ lang, code: z.string().max(100).transform((text) => text.replace(/[\s.-]/g, '')) });
 const startRequest = z.object({ lang, ticket: z.string().min(1).max(16_384), method: z.string().min(1).max(100) });
 
-const STATUS: Readonly<Record<PairingProblem, number>> = { form: 400, code: 400, over: 410, busy: 429, core: 502, store: 503, unexpected: 500 };
+const STATUS: Readonly<Record<PairingProblem, number>> = { form: 400, slip: 400, code: 400, over: 410, busy: 429, core: 502, store: 503, unexpected: 500 };
 
 /**
  * The pages where a citizen on the telephone redeems a pairing code, as a Fastify plugin for the public listener: `GET
@@ -54,29 +58,41 @@ export function pairingPages(options: PairingPagesOptions): FastifyPluginAsync {
   const { identification, guard, log, secure } = options;
   const style = readFileSync(new URL('../citizen.css', import.meta.url));
   let waiting = 0;
+  const waitingOf = new Map<string, number>();
 
-  /** Takes one try at a code, when its turn has come. @throws GuessError, VaultError */
-  async function redeem(code: string, request: FastifyRequest): Promise<Redeemed | undefined> {
-    if (waiting >= MAX_WAITING) throw new GuessError('turn_did_not_come');
+  /** Waits for the turn of one try at a code. @throws GuessError */
+  async function turnOf(code: string, request: FastifyRequest): Promise<{ settle(outcome: AttemptOutcome): void }> {
+    const address = normalizeIP(request.ip);
+    const ofAddress = waitingOf.get(address) ?? 0;
+    if (waiting >= MAX_WAITING || ofAddress >= MAX_WAITING_OF_ADDRESS) throw new GuessError('turn_did_not_come');
     waiting += 1;
+    waitingOf.set(address, ofAddress + 1);
     const impatience = new AbortController();
     const giveUp = (): void => impatience.abort(new GuessError('turn_did_not_come'));
     const timer = setTimeout(giveUp, PATIENCE_MS);
     request.raw.socket.once('close', giveUp);
     try {
-      const permit = await guard.admit({ callId: randomUUID(), callerNumber: normalizeIP(request.ip), trunk: 'pairing page', typedDigits: code.length }, impatience.signal);
-      let outcome: 'right' | 'wrong' | 'notLookedUp' = 'notLookedUp';
-      try {
-        const redeemed = await identification.redeem(code);
-        outcome = redeemed ? 'right' : 'wrong';
-        return redeemed;
-      } finally {
-        permit.settle(outcome);
-      }
+      return await guard.admit({ callId: randomUUID(), callerNumber: address, trunk: 'pairing page', typedDigits: code.length }, impatience.signal);
     } finally {
-      waiting -= 1;
       clearTimeout(timer);
       request.raw.socket.off('close', giveUp);
+      waiting -= 1;
+      const left = (waitingOf.get(address) ?? 1) - 1;
+      if (left > 0) waitingOf.set(address, left);
+      else waitingOf.delete(address);
+    }
+  }
+
+  /** Takes one try at a code. undefined: it leads nowhere, for whatever reason. @throws GuessError, VaultError */
+  async function redeem(code: string, request: FastifyRequest): Promise<Redeemed | undefined> {
+    const turn = await turnOf(code, request);
+    let outcome: AttemptOutcome = 'notLookedUp';
+    try {
+      const redeemed = await identification.redeem(code);
+      outcome = redeemed === 'unknown' ? 'wrong' : redeemed === 'used' ? 'stale' : 'right';
+      return typeof redeemed === 'string' ? undefined : redeemed;
+    } finally {
+      turn.settle(outcome);
     }
   }
 
@@ -150,6 +166,7 @@ export function pairingPages(options: PairingPagesOptions): FastifyPluginAsync {
       const parsed = codeRequest.safeParse(request.body);
       const again = (problem: PairingProblem): FastifyReply => send(reply, codeForm(shown, options.pairingDigits, problem), problem);
       if (!parsed.success || !/^\d+$/.test(parsed.data.code) || parsed.data.code.length !== options.pairingDigits) return again('form');
+      if (!hasRightCheckDigit(parsed.data.code)) return again('slip');
       let redeemed: Redeemed | undefined;
       try {
         redeemed = await redeem(parsed.data.code, request);

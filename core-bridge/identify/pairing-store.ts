@@ -1,18 +1,24 @@
+/** What was under a code: a pairing, a code that was used or withdrawn and has not expired, or nothing known. */
+export type Taken = { readonly sealed: string } | 'used' | undefined;
+
 /** Where pairings wait to be redeemed, perhaps through another node: under a keyed hash of their code, sealed. */
 export interface PairingStore {
-  /** `taken`: one that is open has this code. */
+  /** `taken`: one that is open, or was and has not expired, has this code. */
   put(codeHash: string, sealed: string, expiresAtMs: number): Promise<'stored' | 'taken' | 'full'>;
-  /** Removes it and returns it, to one asker only. */
-  take(codeHash: string): Promise<string | undefined>;
-  drop(codeHash: string): Promise<void>;
-  close(): void;
+  /** Uses the code up: of any number of askers, one gets the pairing. Until its expiry the code is remembered as used. */
+  take(codeHash: string): Promise<Taken>;
 }
+
+/** Codes remembered in memory for each one that may be open, used ones included. */
+const REMEMBERED_FOR_OPEN = 20;
 
 /** Pairings in this process's memory. */
 export class MemoryPairings implements PairingStore {
-  readonly #open = new Map<string, { sealed: string; expiresAtMs: number }>();
+  /** By code hash; without `sealed` once used. */
+  readonly #known = new Map<string, { sealed?: string; readonly expiresAtMs: number }>();
   readonly #maxOpen: number;
   readonly #now: () => number;
+  #open = 0;
 
   constructor(maxOpen: number, now: () => number = Date.now) {
     this.#maxOpen = maxOpen;
@@ -21,34 +27,31 @@ export class MemoryPairings implements PairingStore {
 
   put(codeHash: string, sealed: string, expiresAtMs: number): Promise<'stored' | 'taken' | 'full'> {
     this.#sweep();
-    if (this.#open.has(codeHash)) return Promise.resolve('taken');
-    if (this.#open.size >= this.#maxOpen) return Promise.resolve('full');
-    this.#open.set(codeHash, { sealed, expiresAtMs });
+    if (this.#known.has(codeHash)) return Promise.resolve('taken');
+    if (this.#open >= this.#maxOpen || this.#known.size >= this.#maxOpen * REMEMBERED_FOR_OPEN) return Promise.resolve('full');
+    this.#known.set(codeHash, { sealed, expiresAtMs });
+    this.#open += 1;
     return Promise.resolve('stored');
   }
 
-  take(codeHash: string): Promise<string | undefined> {
+  take(codeHash: string): Promise<Taken> {
     this.#sweep();
-    const found = this.#open.get(codeHash);
-    this.#open.delete(codeHash);
-    return Promise.resolve(found?.sealed);
-  }
-
-  drop(codeHash: string): Promise<void> {
-    this.#open.delete(codeHash);
-    return Promise.resolve();
-  }
-
-  close(): void {
-    this.#open.clear();
+    const known = this.#known.get(codeHash);
+    if (!known) return Promise.resolve(undefined);
+    const { sealed } = known;
+    if (sealed === undefined) return Promise.resolve('used');
+    delete known.sealed;
+    this.#open -= 1;
+    return Promise.resolve({ sealed });
   }
 
   /** All live equally long, so the oldest are the first to go. */
   #sweep(): void {
     const now = this.#now();
-    for (const [codeHash, { expiresAtMs }] of this.#open) {
+    for (const [codeHash, { sealed, expiresAtMs }] of this.#known) {
       if (expiresAtMs > now) return;
-      this.#open.delete(codeHash);
+      this.#known.delete(codeHash);
+      if (sealed !== undefined) this.#open -= 1;
     }
   }
 }

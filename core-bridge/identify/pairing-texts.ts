@@ -18,8 +18,8 @@ export interface PairingTexts {
   readonly problems: Readonly<Record<PairingProblem, string>>;
 }
 
-/** `form`: what was typed cannot be a code. `code`: unknown, used, withdrawn or expired; never told which. `over`: the choice came too late. */
-export type PairingProblem = 'form' | 'code' | 'over' | 'busy' | 'core' | 'store' | 'unexpected';
+/** `form`: not as many digits as a code has. `slip`: the check digit does not fit. `code`: unknown, used, withdrawn or expired; never told which. `over`: the choice came too late. */
+export type PairingProblem = 'form' | 'slip' | 'code' | 'over' | 'busy' | 'core' | 'store' | 'unexpected';
 
 export const PAIRING_TEXTS: Readonly<Record<Language, PairingTexts>> = {
   nl: {
@@ -37,7 +37,8 @@ export const PAIRING_TEXTS: Readonly<Record<Language, PairingTexts>> = {
     error: 'Fout',
     problems: {
       form: 'Dit is geen volledige code. Typ alle cijfers die u hoorde.',
-      code: 'Deze code werkt niet. Kijk of u de cijfers goed hebt getypt, of vraag aan de telefoon om een nieuwe code.',
+      slip: 'Er zit een tikfout in deze code. Kijk de cijfers na en typ ze nog een keer.',
+      code: 'Deze code werkt niet, of niet meer. Vraag aan de telefoon om een nieuwe code.',
       over: 'Dit duurde te lang, of u hebt het al afgerond. Vraag aan de telefoon om een nieuwe code.',
       busy: 'Het is nu erg druk op deze pagina. Wacht een minuut en probeer het dan nog een keer.',
       core: 'Inloggen lukt op dit moment niet. Probeer het nog een keer, of zeg het tegen de medewerker.',
@@ -60,7 +61,8 @@ export const PAIRING_TEXTS: Readonly<Record<Language, PairingTexts>> = {
     error: 'Error',
     problems: {
       form: 'This is not a whole code. Type all the digits that you heard.',
-      code: 'This code does not work. Check that you typed the digits right, or ask on the telephone for a new code.',
+      slip: 'One of the digits is not right. Check them and type the code again.',
+      code: 'This code does not work, or does not work any more. Ask on the telephone for a new code.',
       over: 'This took too long, or you have finished it already. Ask on the telephone for a new code.',
       busy: 'This page is very busy now. Wait a minute and try again.',
       core: 'You cannot log in at this moment. Try again, or tell the agent.',

@@ -1,9 +1,9 @@
 import type { RedisLink } from '../redis/connect.js';
 import { LuaScript } from '../redis/script.js';
-import type { PairingStore } from './pairing-store.js';
+import type { PairingStore, Taken } from './pairing-store.js';
 
 /**
- * KEYS 1: open pairings, a sorted set of code hashes by the ms (of Redis's clock) at which they expire; 2: the pairing
+ * KEYS 1: open pairings, a sorted set of code hashes by the ms (of Redis's clock) at which they expire; 2: the pairing, empty once used
  * ARGV 1: code hash; 2: sealed pairing; 3: lifetime in ms; 4: most that may be open
  * Returns 0 stored, 1 taken, 2 full. Both keys expire by themselves.
  */
@@ -21,11 +21,13 @@ return 0
 
 /**
  * KEYS as above; ARGV 1: code hash
- * Returns the sealed pairing, which is gone from then on, or nil.
+ * Returns the sealed pairing, once; '' until it would have expired; after that nil.
  */
 const TAKE = new LuaScript(`
 redis.call('ZREM', KEYS[1], ARGV[1])
-return redis.call('GETDEL', KEYS[2])
+local sealed = redis.call('GET', KEYS[2])
+if sealed then redis.call('SET', KEYS[2], '', 'KEEPTTL') end
+return sealed
 `);
 
 const OUTCOMES = ['stored', 'taken', 'full'] as const;
@@ -41,7 +43,7 @@ export class RedisPairings implements PairingStore {
   readonly #link: RedisLink;
   readonly #options: RedisPairingsOptions;
 
-  /** The link is borrowed: closing these pairings leaves it open. */
+  /** The link is borrowed. What is left in Redis expires by itself. */
   constructor(link: RedisLink, options: RedisPairingsOptions) {
     this.#link = link;
     this.#options = options;
@@ -55,17 +57,10 @@ export class RedisPairings implements PairingStore {
     return outcome;
   }
 
-  async take(codeHash: string): Promise<string | undefined> {
+  async take(codeHash: string): Promise<Taken> {
     const sealed = await this.#link.run((client) => TAKE.run(client, this.#keys(codeHash), [codeHash]));
-    return typeof sealed === 'string' ? sealed : undefined;
-  }
-
-  async drop(codeHash: string): Promise<void> {
-    await this.take(codeHash);
-  }
-
-  close(): void {
-    // What is left here expires by itself; calls on this node have withdrawn theirs.
+    if (typeof sealed !== 'string') return undefined;
+    return sealed === '' ? 'used' : { sealed };
   }
 
   #keys(codeHash: string): string[] {

@@ -65,8 +65,9 @@ describe('a citizen who is on the telephone', () => {
   it('whose authentication fails is not identified', async () => {
     const { identification, vault } = demo;
     const { pairingCode, sessionId } = await identification.invite('fails', 'report_move');
-    const { ticket } = (await identification.redeem(pairingCode))!;
-    const url = await identification.begin(ticket, 'yivi-test');
+    const redeemed = await identification.redeem(pairingCode);
+    if (typeof redeemed === 'string') throw new Error('the code does not work');
+    const url = await identification.begin(redeemed.ticket, 'yivi-test');
     const answer = await fetch(url, { method: 'POST', redirect: 'manual', body: new URLSearchParams({ purpose: '', outcome: 'failed', fullname: 'x' }) });
     expect([answer.status, answer.headers.get('location')]).toEqual([303, expect.stringMatching(/\/c\/[\w-]{43}$/)]);
     expect(await vault.identity(sessionId, 'fails')).toBe('failed');

@@ -2,7 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../../config/index.js';
-import { CallIdentification, type CallIdentificationOptions } from '../../../core-bridge/identify/call-identification.js';
+import { hasRightCheckDigit } from '../../../core-bridge/codes/index.js';
+import { CallIdentification, type CallIdentificationOptions, type Redeemed } from '../../../core-bridge/identify/call-identification.js';
 import { CoreClient } from '../../../core-bridge/identify/core-client.js';
 import { MemoryPairings } from '../../../core-bridge/identify/pairing-store.js';
 import { Webhook } from '../../../core-bridge/identify/webhook.js';
@@ -44,6 +45,10 @@ afterEach(async () => {
   await core.stop();
 });
 
+function opened(redeemed: Awaited<ReturnType<CallIdentification['redeem']>>): Redeemed {
+  if (typeof redeemed === 'string') throw new Error(`the code is ${redeemed}`);
+  return redeemed;
+}
 const tokenIn = (url: string): string => url.split('/').at(-1) ?? '';
 
 describe('from the invitation to the result', () => {
@@ -55,9 +60,9 @@ describe('from the invitation to the result', () => {
     let delivered = 0;
     vault.onDelivered(invitation.sessionId, () => { delivered += 1; });
 
-    const redeemed = await identification.redeem(invitation.pairingCode);
-    expect(redeemed?.methods).toEqual([{ tag: 'digid', name: 'DigiD' }, { tag: 'yivi', name: 'Yivi <app>' }]);
-    expect(await identification.begin(redeemed!.ticket, 'yivi')).toBe(core.clientUrl);
+    const redeemed = opened(await identification.redeem(invitation.pairingCode));
+    expect(redeemed.methods).toEqual([{ tag: 'digid', name: 'DigiD' }, { tag: 'yivi', name: 'Yivi <app>' }]);
+    expect(await identification.begin(redeemed.ticket, 'yivi')).toBe(core.clientUrl);
 
     const { kid, alg, lifetimeSeconds, request } = core.started[0]!;
     expect({ kid, alg, lifetimeSeconds }).toEqual({ kid: 'telephone', alg: 'ES256', lifetimeSeconds: 300 });
@@ -66,7 +71,7 @@ describe('from the invitation to the result', () => {
       comm_url: expect.stringMatching(/^https:\/\/gemeente\.example\/c\/[\w-]{43}$/) as string, attr_url: expect.stringMatching(/^http:\/\/inside\.example\/attr\/[\w-]{43}$/) as string,
     });
     // Whoever typed the code gets neither token: only the core sends a browser to the page with the word.
-    for (const url of [request.comm_url, request.attr_url]) expect(Buffer.from(redeemed!.ticket, 'base64url').toString('latin1') + redeemed!.ticket).not.toContain(tokenIn(url));
+    for (const url of [request.comm_url, request.attr_url]) expect(Buffer.from(redeemed.ticket, 'base64url').toString('latin1') + redeemed.ticket).not.toContain(tokenIn(url));
 
     expect(await vault.deliver(tokenIn(request.attr_url), { status: 'success', attributes: { name: 'Willeke' }, authMethod: 'yivi', verifiedAt: new Date(clock) })).toBe('accepted');
     await until(() => delivered === 1, 'the call to be told');
@@ -74,7 +79,7 @@ describe('from the invitation to the result', () => {
     expect(await vault.onPage(tokenIn(request.comm_url))).toMatchObject({ word: invitation.word, board: invitation.board, purpose });
 
     // Once is enough.
-    await expect(identification.begin(redeemed!.ticket, 'yivi')).rejects.toMatchObject({ code: 'withdrawn' });
+    await expect(identification.begin(redeemed.ticket, 'yivi')).rejects.toMatchObject({ code: 'withdrawn' });
   });
 
   it('an RSA key signs with RS256', async () => {
@@ -90,14 +95,14 @@ describe('a pairing code', () => {
   it('works once', async () => {
     const { pairingCode } = await identification.invite('call', purpose);
     const both = await Promise.all([identification.redeem(pairingCode), identification.redeem(pairingCode)]);
-    expect(both.filter(Boolean)).toHaveLength(1);
-    expect(await identification.redeem(pairingCode)).toBeUndefined();
+    expect(both.filter((one) => one === 'used')).toHaveLength(1);
+    expect(await identification.redeem(pairingCode)).toBe('used');
   });
 
   it('is void when it has expired', async () => {
     const { pairingCode } = await identification.invite('call', purpose);
     clock += 60_000;
-    expect(await identification.redeem(pairingCode)).toBeUndefined();
+    expect(await identification.redeem(pairingCode)).toBe('unknown');
   });
 
   it('is void when it was withdrawn, or when its session ended', async () => {
@@ -105,24 +110,25 @@ describe('a pairing code', () => {
     identification.withdraw('one');
     const ended = await identification.invite('two', purpose);
     await vault.purge(ended.sessionId, 'two');
-    expect(await identification.redeem(withdrawn.pairingCode)).toBeUndefined();
-    expect(await identification.redeem(ended.pairingCode)).toBeUndefined();
+    expect(await identification.redeem(withdrawn.pairingCode)).toBe('used');
+    expect(await identification.redeem(ended.pairingCode)).toBe('used');
   });
 
   it('of an earlier invitation of the same call is void; other calls’ are not', async () => {
     const first = await identification.invite('call', purpose);
     const other = await identification.invite('other', purpose);
     const second = await identification.invite('call', purpose);
-    expect(await identification.redeem(first.pairingCode)).toBeUndefined();
-    expect(await identification.redeem(second.pairingCode)).toBeDefined();
-    expect(await identification.redeem(other.pairingCode)).toBeDefined();
+    expect(await identification.redeem(first.pairingCode)).toBe('used');
+    opened(await identification.redeem(second.pairingCode));
+    opened(await identification.redeem(other.pairingCode));
   });
 
-  it('any digit may stand anywhere, and codes differ', async () => {
+  it('any digit may stand anywhere but at the beginning, slips can be told, and codes differ', async () => {
     identification = make({ store: new MemoryPairings(1_000, () => clock) });
     core.methods.length = 1;
     const codes = await Promise.all(Array.from({ length: 60 }, async (_, index) => (await identification.invite(`call ${index}`, purpose)).pairingCode));
     expect(new Set(codes).size).toBe(60);
+    expect(codes.every((code) => hasRightCheckDigit(code) && !code.startsWith('0'))).toBe(true);
     // Sixty draws of ten digits show five or fewer of them about never.
     for (let place = 0; place < 8; place += 1) expect(new Set(codes.map((code) => code[place])).size).toBeGreaterThan(5);
   });
@@ -133,17 +139,17 @@ describe('a pairing code', () => {
     const there = make({ store });
     const stranger = make({ store, hashKey: new Secret('another secret of 32 characters..') });
     const { pairingCode } = await here.invite('call', purpose);
-    expect(await stranger.redeem(pairingCode)).toBeUndefined();
-    const redeemed = await there.redeem(pairingCode);
-    expect(await here.begin(redeemed!.ticket, 'digid')).toBe(core.clientUrl);
-    await expect(stranger.begin(redeemed!.ticket, 'digid')).rejects.toMatchObject({ code: 'withdrawn' });
+    expect(await stranger.redeem(pairingCode)).toBe('unknown');
+    const redeemed = opened(await there.redeem(pairingCode));
+    expect(await here.begin(redeemed.ticket, 'digid')).toBe(core.clientUrl);
+    await expect(stranger.begin(redeemed.ticket, 'digid')).rejects.toMatchObject({ code: 'withdrawn' });
   });
 });
 
 describe('a ticket', () => {
   it('is refused when altered, too old, for a method that was not offered, or when its session ended', async () => {
     const { pairingCode, sessionId } = await identification.invite('call', purpose);
-    const { ticket } = (await identification.redeem(pairingCode))!;
+    const { ticket } = opened(await identification.redeem(pairingCode));
     const middle = Math.floor(ticket.length / 2);
     const altered = ticket.slice(0, middle) + (ticket[middle] === 'A' ? 'B' : 'A') + ticket.slice(middle + 1);
     for (const [tried, method] of [[altered, 'digid'], [ticket, 'itsme'], ['', 'digid'], ['x'.repeat(100_000), 'digid']] as const) {
@@ -217,7 +223,7 @@ describe('an invitation that cannot be made', () => {
 it.each(['javascript:alert(1)', 'tel:+31201234567', 'not an address', `https://login.example/${'x'.repeat(5_000)}`])('a citizen is not sent to %.40s', async (clientUrl) => {
   core.clientUrl = clientUrl;
   const { pairingCode } = await identification.invite('call', purpose);
-  const { ticket } = (await identification.redeem(pairingCode))!;
+  const { ticket } = opened(await identification.redeem(pairingCode));
   await expect(identification.begin(ticket, 'digid')).rejects.toMatchObject({ code: 'core_refused' });
 });
 
@@ -272,7 +278,7 @@ describe('the webhook', () => {
 
 it('logs name calls and sessions, and nothing that leads anywhere', async () => {
   const { pairingCode, sessionId } = await identification.invite('call-9', purpose, '+31612345678');
-  const { ticket } = (await identification.redeem(pairingCode))!;
+  const { ticket } = opened(await identification.redeem(pairingCode));
   await identification.begin(ticket, 'digid');
   const { comm_url: commUrl, attr_url: attrUrl } = core.started[0]!.request;
   const text = kept.lines.join('');

@@ -4,14 +4,16 @@ import Fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fast
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../../config/index.js';
-import { GuessError, type Attempt, type AttemptOutcome } from '../../../core-bridge/guessing/guessing.js';
+import { generateCode } from '../../../core-bridge/codes/index.js';
+import { createGuessGuard, GuessError, type Attempt, type AttemptOutcome } from '../../../core-bridge/guessing/index.js';
 import { CallIdentification } from '../../../core-bridge/identify/call-identification.js';
 import { CoreClient } from '../../../core-bridge/identify/core-client.js';
 import { pairingPages, type PairingPagesOptions } from '../../../core-bridge/identify/pairing-pages.js';
 import { MemoryPairings } from '../../../core-bridge/identify/pairing-store.js';
 import { createVault, VaultError, type SessionVault } from '../../../core-bridge/vault/index.js';
 import { startBrowser, type TestBrowser } from '../../peers/browser.js';
-import { ec, keepingLog } from '../fixtures.js';
+import { until } from '../../peers/wait.js';
+import { ec, keepingLog, testConfig } from '../fixtures.js';
 import { startTestCore, type TestCore } from './test-core.js';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -74,7 +76,13 @@ async function invite(callId: string): ReturnType<CallIdentification['invite']> 
   return invitation;
 }
 const ticketIn = (body: string): string => /name="ticket" value="([\w-]+)"/.exec(body)?.[1] ?? '';
-const wrongCode = (code: string): string => String((Number(code) + 1) % 100_000_000).padStart(8, '0');
+/** A code that nobody has: one chance in millions aside, as the other digits are random. */
+function wrongCode(code: string): string {
+  for (;;) {
+    const other = generateCode(8);
+    if (other !== code) return other;
+  }
+}
 
 describe('the way through', () => {
   it('code, method, and on to the core’s choice of address', async () => {
@@ -136,7 +144,7 @@ describe('what does not work', () => {
     expect(new Set(answers.map(({ statusCode, body }) => `${statusCode} ${body}`)).size).toBe(1);
     expect(answers[0]?.statusCode).toBe(400);
     expect(answers[0]?.body).toContain('Deze code werkt niet');
-    expect(attempts.slice(1).map(({ outcome }) => outcome)).toEqual(['wrong', 'wrong', 'wrong', 'wrong']);
+    expect(attempts.slice(1).map(({ outcome }) => outcome)).toEqual(['wrong', 'stale', 'stale', 'stale']);
   });
 
   it.each([{}, { code: '' }, { code: '1234567' }, { code: '123456789' }, { code: '1234567a' }, { code: '१२३४५६७८' }, { code: '1'.repeat(200) }])('%j is no code, and no guess', async (fields) => {
@@ -144,6 +152,15 @@ describe('what does not work', () => {
     expect(answer.statusCode).toBe(400);
     expect(answer.body).toContain('geen volledige code');
     expect(attempts).toEqual([]);
+  });
+
+  it('a slip is told apart, and no guess', async () => {
+    const { pairingCode } = await invite('call');
+    const answer = await post('/i', { code: pairingCode.slice(0, 7) + String((Number(pairingCode[7]) + 1) % 10) });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.body).toContain('tikfout');
+    expect(attempts).toEqual([]);
+    expect((await post('/i', { code: pairingCode })).statusCode).toBe(200);
   });
 
   it('a form that is too large, or none at all', async () => {
@@ -171,6 +188,30 @@ describe('what does not work', () => {
     expect(answer.body).toContain('very busy');
     refuse = undefined;
     expect((await post('/i', { code: pairingCode })).statusCode).toBe(200);
+  });
+
+  it('the real guard makes whoever guessed wrong wait, and then lets the right code through', async () => {
+    const tenant = testConfig().tenants[0]!;
+    const real = createGuessGuard({ tenant: { ...tenant, codes: { ...tenant.codes, digits: 8, maxDigits: 8 } }, guards: 'pairing', longestHoldMs: 60_000, log });
+    const guarded = await serve({ guard: real });
+    const { pairingCode } = await invite('call');
+    expect((await post('/i', { code: wrongCode(pairingCode) }, guarded)).statusCode).toBe(400);
+    const before = performance.now();
+    expect((await post('/i', { code: pairingCode }, guarded)).statusCode).toBe(200);
+    expect(performance.now() - before).toBeGreaterThan(800);
+    await guarded.close();
+    await real.close();
+  });
+
+  it('one address has only so many codes waiting for their turn', async () => {
+    const waiting: (() => void)[] = [];
+    const slow = await serve({ guard: { admit: async () => { await new Promise<void>((resolve) => { waiting.push(resolve); }); return { settle: () => undefined }; } } });
+    const tries = Array.from({ length: 5 }, () => post('/i', { code: generateCode(8) }, slow));
+    await until(() => waiting.length === 5, 'five that wait');
+    expect((await post('/i', { code: generateCode(8) }, slow)).statusCode).toBe(429);
+    for (const go of waiting) go();
+    expect((await Promise.all(tries)).map(({ statusCode }) => statusCode)).toEqual([400, 400, 400, 400, 400]);
+    await slow.close();
   });
 
   it('a store that is away: said so, and no guess', async () => {

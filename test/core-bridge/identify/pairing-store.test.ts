@@ -9,7 +9,6 @@ import { until } from '../../peers/wait.js';
 
 let redis: Redis;
 let link: RedisLink;
-const opened: PairingStore[] = [];
 
 beforeAll(async () => {
   redis = await startRedis();
@@ -17,7 +16,6 @@ beforeAll(async () => {
   await until(() => link.ready, 'the link');
 });
 afterAll(async () => {
-  for (const store of opened) store.close();
   await link?.close();
   await redis?.stop();
 });
@@ -29,36 +27,37 @@ const kinds: Record<string, (maxOpen: number) => PairingStore> = {
 };
 
 describe.each(Object.keys(kinds))('pairings in %s', (kind) => {
-  const make = (maxOpen = 10): PairingStore => {
-    const store = kinds[kind]!(maxOpen);
-    opened.push(store);
-    return store;
-  };
+  const make = (maxOpen = 10): PairingStore => kinds[kind]!(maxOpen);
   const later = (): number => Date.now() + 60_000;
 
   it('are taken once, by one of many', async () => {
     const store = make();
     expect(await store.put('hash', 'sealed', later())).toBe('stored');
     const taken = await Promise.all(Array.from({ length: 10 }, () => store.take('hash')));
-    expect(taken.filter(Boolean)).toEqual(['sealed']);
-    expect(await store.put('hash', 'again', later())).toBe('stored');
+    expect(taken.filter((one) => one !== 'used')).toEqual([{ sealed: 'sealed' }]);
+    expect(await store.put('hash', 'again', later())).toBe('taken');
   });
 
   it('have a code each, while open', async () => {
     const store = make();
     await store.put('hash', 'first', later());
     expect(await store.put('hash', 'second', later())).toBe('taken');
-    expect(await store.take('hash')).toBe('first');
+    expect(await store.take('hash')).toEqual({ sealed: 'first' });
     expect(await store.take('unknown')).toBeUndefined();
   });
 
-  it('are gone when dropped, and make room', async () => {
+  it('are remembered as used no longer than they would have been open', async () => {
+    const store = make();
+    await store.put('hash', 'sealed', Date.now() + 300);
+    await store.take('hash');
+    await until(async () => (await store.take('hash')) === undefined, 'the code to be forgotten');
+  });
+
+  it('make room when taken', async () => {
     const store = make(1);
     expect(await store.put('one', 'sealed', later())).toBe('stored');
     expect(await store.put('two', 'sealed', later())).toBe('full');
-    await store.drop('one');
-    await store.drop('unknown');
-    expect(await store.take('one')).toBeUndefined();
+    await store.take('one');
     expect(await store.put('two', 'sealed', later())).toBe('stored');
   });
 
@@ -67,7 +66,7 @@ describe.each(Object.keys(kinds))('pairings in %s', (kind) => {
     expect(await store.put('one', 'sealed', Date.now() + 80)).toBe('stored');
     await until(async () => (await store.put('two', 'sealed', later())) === 'stored', 'room');
     expect(await store.take('one')).toBeUndefined();
-    expect(await store.take('two')).toBe('sealed');
+    expect(await store.take('two')).toEqual({ sealed: 'sealed' });
   });
 });
 
@@ -80,5 +79,5 @@ it('in Redis every key expires by itself, and tenants do not meet', async () => 
   expect(keys.length).toBeGreaterThan(1);
   for (const key of keys) expect(await client.pTTL(key)).toBeGreaterThan(0);
   client.destroy();
-  expect(await one.take('hash')).toBe('of one');
+  expect(await one.take('hash')).toEqual({ sealed: 'of one' });
 });
