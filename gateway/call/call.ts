@@ -333,7 +333,8 @@ export class Call {
         const { sessionId, board, identity } = claim;
         this.log.info({ sessionId }, 'code accepted');
         this.purpose = claim.purpose;
-        this.word = claim.word;
+        // Who was sent to a telephone address has no page of ours, and a word heard there would mean nothing.
+        if (tenant.config.idContact.clientUrl === 'page') this.word = claim.word;
         const session = this.hold(sessionId, board);
         session.tell({ step: 'callSeen' });
         session.tell({ step: 'codeAccepted' });
