@@ -96,7 +96,9 @@ export function assembleTenant(raw: RawTenant, resolved: ResolvedTenant, publicA
   const { signingKey, hashKey, webhookToken, demoKeys } = resolved;
   if (resolved.decryptionKeys.length === 0 || !hashKey) throw new Error('assembled a tenant without its keys');
   const { hashKey: _inline, hashKeyFile: _file, ...codes } = raw.codes;
-  const { webhook, address = publicAddress === undefined ? undefined : `${publicAddress}/i`, ...identify } = raw.identify;
+  // Each tenant has a page of its own; the only tenant of a configuration without tenants has no path before it.
+  const page = raw.name === 'main' ? '/i' : `/t/${raw.name}/i`;
+  const { webhook, address = publicAddress === undefined ? undefined : publicAddress + page, ...identify } = raw.identify;
   const { dialect, phoneNumber, name, clientUrl, coreCertificateNames, coreUrl } = raw.idContact;
   return {
     name: raw.name,

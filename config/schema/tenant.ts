@@ -132,14 +132,14 @@ const webhook = withFiles(
 
 const identify = z
   .strictObject({
-    pairingDigits: z.int().min(6).max(12).default(8).describe('Length of the code that connects the citizen’s browser with the call.'),
+    pairingDigits: z.int().min(6).max(12).default(8).describe('Length of the code that connects the citizen’s browser with the call, check digit included.'),
     lifetimeSeconds: z.int().min(60).max(3_600).default(600).describe('How long it can be used.'),
     address: z
       .string()
       .max(100)
       .refine((text) => /^[a-z0-9.-]+(:[0-9]{1,5})?(\/[a-z0-9._/-]*)?$/i.test(text), faulty('is not an address that can be read out', 'Write it without https://, such as telephone.example.org/i'))
       .optional()
-      .describe('Short address as it is shown and spoken, without scheme; it must lead to /i on the public listener. The host of `listeners.public.url` and /i if left out.'),
+      .describe('Short address as it is shown and spoken, without scheme; it must lead to /i on the public listener, for a named tenant to /t/<name>/i. The host of `listeners.public.url` and that path if left out.'),
     webhook: webhook.optional().describe('Is told of each invitation, for sites that send it by SMS or e-mail.'),
   })
   .prefault({})
