@@ -23,13 +23,24 @@ export interface TestGatewayOptions {
   bridge?: 'anchored' | 'released';
   calls?: Partial<Config['calls']>;
   sessions?: Partial<Tenant['sessions']>;
-  codes?: Partial<Pick<Tenant['codes'], 'attemptsPerCall' | 'digits'>>;
+  codes?: Partial<Pick<Tenant['codes'], 'attemptsPerCall' | 'digits'>> & { guesses?: Partial<Tenant['codes']['guesses']> };
+  /** What the core is given for the citizen; default: `tel`. */
+  clientUrl?: 'tel' | 'page';
   trunks?: { name: string; addresses: string[]; bridge?: 'anchored' | 'released' }[];
   logLevel?: string;
   /** Engines that the test has started itself; default: the embedded ones, or those of the environment. */
   servers?: { sip: { host: string; port: number; secret: string }; media: { host: string; port: number; secret: string; profile: string }; address: { host: string; port: number } };
   /** Where log lines go; default: nowhere. */
   logTo?: pino.DestinationStream;
+  /** The `store` of the configuration; default: memory. Two gateways may share one, each with half of the RTP ports. */
+  store?: Record<string, unknown>;
+  /** Makes this one another node of the same municipality: with the same keys. To be given the same `store`. */
+  secondTo?: TestGateway;
+}
+
+/** The `store` of gateways that keep their sessions in a Redis server of the test. */
+export function redisStore({ host, port }: { host: string; port: number }): Record<string, unknown> {
+  return { kind: 'redis', server: { host, port }, sealKeys: [{ id: 'test', key: '5e'.repeat(32) }] };
 }
 
 /** Between the peers' ports and the ephemeral ones; a range of its own for each worker that runs tests. */
@@ -37,19 +48,27 @@ const firstRtpPort = 32_000 + 380 * ((Number(env['VITEST_POOL_ID'] ?? 1) - 1) % 
 
 let passwordHash: Promise<string> | undefined;
 
+/** Pairs of the gateway's own key and the authentication plugin's. */
+interface TestKeys { ours: Record<'privateKey' | 'publicKey', KeyObject>; plugin: Record<'privateKey' | 'publicKey', KeyObject> }
+
+const newKeys = (): TestKeys => ({ ours: generateKeyPairSync('ec', { namedCurve: 'P-256' }), plugin: generateKeyPairSync('ec', { namedCurve: 'P-256' }) });
+
 export interface TestSession {
   code: string;
   attrUrl: string;
+  /** The citizen's page, with `clientUrl: 'page'`. */
+  pageUrl?: string;
 }
 
 export class TestGateway {
-  private constructor(readonly gateway: Gateway, readonly sip: { host: string; port: number }, private readonly keys: { decrypt: KeyObject; sign: KeyObject }) {}
+  private constructor(readonly gateway: Gateway, readonly sip: { host: string; port: number }, private readonly keys: TestKeys) {}
 
   static async start(options: TestGatewayOptions): Promise<TestGateway> {
     passwordHash ??= hashPassword('demo');
     const hash = await passwordHash;
-    const ours = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const plugin = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const keys = options.secondTo?.keys ?? newKeys();
+    const { ours, plugin } = keys;
+    const rtpPorts = { min: firstRtpPort + (options.secondTo ? 180 : 0), max: firstRtpPort + (options.store && !options.secondTo ? 179 : 359) };
     const pem = { type: 'pkcs8', format: 'pem' } as const;
     const { servers } = options;
     const config = parseConfig({
@@ -60,7 +79,7 @@ export class TestGateway {
         ...(servers ? { servers: [servers.sip] } : realEngines ? { servers: [{ ...hostPort(env['DRACHTIO_ADMIN']!), secret: env['DRACHTIO_SECRET'] ?? 'cymru' }] } : {}),
       },
       media: {
-        rtpPorts: { min: firstRtpPort, max: firstRtpPort + 359 },
+        rtpPorts,
         ...(servers ? { promptsPath: ownPromptsPath, servers: [{ ...servers.media, listenAddress: '127.0.0.1' }] } : realEngines ? { promptsPath: ownPromptsPath, servers: [{ ...hostPort(env['FREESWITCH_ESL']!), secret: env['FREESWITCH_SECRET'] ?? 'ClueCon', profile: env['FREESWITCH_PROFILE'] ?? 'drachtio_mrf', listenAddress: '127.0.0.1' }] } : {}),
       },
       trunks: options.trunks ?? [{ name: 'loopback', addresses: ['127.0.0.0/8'], bridge: options.bridge ?? 'anchored' }],
@@ -68,17 +87,19 @@ export class TestGateway {
       agents: options.agents.map(({ name, phone }) => ({ name, displayName: name, password: hash, phone })),
       idContact: {
         phoneNumber: '+31201234567',
+        clientUrl: options.clientUrl ?? 'tel',
         decryptionKey: { type: 'EC', key: ours.privateKey.export(pem) },
         verificationKeys: [{ name: 'test', type: 'EC', key: plugin.publicKey.export({ type: 'spki', format: 'pem' }) }],
       },
       codes: { hashKey: 'only for tests: this key hashes nothing real', ...options.codes },
       sessions: options.sessions ?? {},
       calls: options.calls ?? {},
+      store: options.store ?? {},
     });
     const log = pino({ level: options.logLevel ?? env['TEST_LOG'] ?? 'debug' }, options.logTo ?? (env['TEST_LOG'] ? pino.destination(2) : { write: () => undefined }));
     const gateway = await Gateway.start(config, log);
     const sip = servers ? servers.address : realEngines ? hostPort(env['DRACHTIO_SIP'] ?? '127.0.0.1:5060') : gateway.sipAddress!;
-    return new TestGateway(gateway, sip, { decrypt: ours.publicKey, sign: plugin.privateKey });
+    return new TestGateway(gateway, sip, keys);
   }
 
   /** Starts a session as the core does. */
@@ -89,16 +110,18 @@ export class TestGateway {
       body: JSON.stringify({ purpose: 'report_move' }),
     });
     const { client_url: clientUrl, attr_url: attrUrl } = (await answer.json()) as { client_url: string; attr_url: string };
-    return { code: clientUrl.split(',')[1]!, attrUrl };
+    if (clientUrl.startsWith('tel:')) return { code: clientUrl.split(',')[1]!, attrUrl };
+    const page = await (await fetch(clientUrl)).text();
+    return { code: /href="tel:[^",]*,(\d+)/.exec(page)![1]!, attrUrl, pageUrl: clientUrl };
   }
 
-  /** Delivers a result as the authentication plugin does. */
-  async deliver(session: TestSession, attributes: Record<string, string>): Promise<void> {
+  /** Delivers a result as the authentication plugin does. @param claims in place of those of a success */
+  async deliver(session: Pick<TestSession, 'attrUrl'>, attributes: Record<string, string>, claims: Record<string, unknown> = {}): Promise<void> {
     const now = Math.floor(Date.now() / 1000);
-    const inner = await new SignJWT({ sub: 'id-contact-attributes', status: 'succes', attributes, iat: now, exp: now + 300 }).setProtectedHeader({ alg: 'ES256', typ: 'JWT' }).sign(this.keys.sign);
+    const inner = await new SignJWT({ sub: 'id-contact-attributes', status: 'succes', attributes, iat: now, exp: now + 300, ...claims }).setProtectedHeader({ alg: 'ES256', typ: 'JWT' }).sign(this.keys.plugin.privateKey);
     const token = await new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ njwt: inner })))
       .setProtectedHeader({ alg: 'ECDH-ES', enc: 'A128CBC-HS256', typ: 'JWT', cty: 'JWT' })
-      .encrypt(this.keys.decrypt);
+      .encrypt(this.keys.ours.publicKey);
     const answer = await fetch(session.attrUrl, { method: 'POST', headers: { 'content-type': 'application/jwt' }, body: token });
     if (answer.status !== 200) throw new Error(`result answered ${answer.status}: ${await answer.text()}`);
   }
