@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -35,6 +35,23 @@ async function check(...args: string[]): Promise<number> {
 it('says first, in one line, that the demo configuration holds', async () => {
   expect(await check()).toBe(0);
   expect(printed[0]).toMatch(/demo\.yaml is a valid configuration: 1 trunk, 1 service, 2 agents; demo\.$/);
+});
+
+it('prints how hard codes are to guess, and refuses what is too easy unless somebody accepts it in words', async () => {
+  expect(await check()).toBe(0);
+  expect(printed[1]).toMatch(/^\nGuessing codes:\n.*\n +4 +10 +1 in 1,240,000\n/);
+  const file = path.join(folder, 'bad.yaml');
+  const demo = readFileSync(path.join(import.meta.dirname, '../../config/demo.yaml'), 'utf8');
+  const write = (codes: Record<string, unknown>): void => writeFileSync(file, `${demo}\ncodes: ${JSON.stringify(codes)}\n`);
+  write({ maxDigits: 12 });
+  vi.resetModules();
+  expect(await check(file)).toBe(78);
+  expect(printed.at(-1)).toMatch(/^codes\.maxDigits: makes codes too easy to guess: .* Raise it to 16/);
+  const acceptedChance = /"(I accept .*)"/.exec(printed.at(-1)!)![1];
+  write({ maxDigits: 12, acceptedChance });
+  vi.resetModules();
+  expect(await check(file)).toBe(0);
+  expect(printed.at(-1)).toContain('WARNING: codes.acceptedChance');
 });
 
 it('prints every problem of a file and ends with 78', async () => {
