@@ -121,7 +121,8 @@ export class Call {
     this.purpose = incoming.service.purposes[0]!;
     this.invited = new InvitedCaller(incoming.tenant, this.id, (sessionId, identity) => {
       this.handle({ type: 'invitationResult', sessionId, identity, confirmId: randomUUID() });
-      if (this.state.name === 'waiting' && this.state.invitation?.result === 'verified') this.startCompany('identified');
+      const isAlone = this.state.name === 'waiting' || this.state.name === 'offered';
+      if (isAlone && this.state.invitation?.result === 'verified') this.startCompany('identified');
     });
   }
 
@@ -485,11 +486,17 @@ export class Call {
     return AnchoredBridge.make(caller, this.incoming.pool);
   }
 
-  /** The caller as the agent's phone shows it: the number that the trunk told us, or nothing if it was withheld. */
-  private callerForAgent(): string {
+  /** The number that the trunk told us, unless it was withheld. */
+  private get callerNumber(): string | undefined {
     const number = /^[0-9A-Za-z+*#._-]{1,40}$/.exec(this.incoming.req.callingNumber ?? '')?.[0];
     const withheld = number === undefined || /anonymous/i.test(number) || (this.incoming.req.has('Privacy') && /\b(id|user|full|header)\b/i.test(this.incoming.req.get('Privacy')));
-    return withheld ? '"Anonymous" <sip:anonymous@anonymous.invalid>' : `<sip:${encodeURIComponent(number).replaceAll('%2B', '+')}@localhost>`;
+    return withheld ? undefined : number;
+  }
+
+  /** The caller as the agent's phone shows it. */
+  private callerForAgent(): string {
+    const number = this.callerNumber;
+    return number === undefined ? '"Anonymous" <sip:anonymous@anonymous.invalid>' : `<sip:${encodeURIComponent(number).replaceAll('%2B', '+')}@localhost>`;
   }
 
   private offerOnScreen(agent: string, identified: CallIdentity): void {
@@ -567,14 +574,21 @@ export class Call {
   // ---- authentication during the call -------------------------------------------------------------------------------
 
   private invite(): void {
-    const { agent } = this.state;
+    // A caller who asked for it while waiting hears of a failure; an agent who asked reads of it.
+    const agent = this.state.name === 'connected' ? this.state.agent : undefined;
     const failed = (error: unknown) => {
+      // Asked again meanwhile, or the call has ended.
+      if (error instanceof IdentifyError && error.code === 'withdrawn') return undefined;
       this.log.warn({ problem: problemOf(error) }, 'no invitation to identify');
       if (agent !== undefined && this.state.agent === agent) this.context.screens.invitationFailed(agent, { callId: this.id, reason: invitationProblem(error) });
       return undefined;
     };
-    this.inviting = this.invited.invite(this.purpose).then((invitation) => {
-      this.hold(invitation.sessionId, invitation.board);
+    this.inviting = this.invited.invite(this.purpose, this.callerNumber).then((invitation) => {
+      const session = this.hold(invitation.sessionId, invitation.board);
+      // Its page opens in the middle of a call.
+      if (this.joined) session.tell({ step: 'connected' });
+      else if (this.state.name === 'offered') session.tell({ step: 'agentRinging' });
+      else if (this.state.name === 'waiting' && this.place !== undefined) session.tell({ step: 'waiting', place: this.place });
       this.log.info({ sessionId: invitation.sessionId, agent }, 'caller invited to identify');
       if (this.state.name === 'ended') {
         this.invited.withdraw();

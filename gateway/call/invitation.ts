@@ -24,7 +24,8 @@ const invitable: ReadonlySet<CallState['name']> = new Set(['waiting', 'offered',
 export function invitationStep(state: CallState, event: CallEvent): Step | undefined {
   switch (event.type) {
     case 'identifyRequested': {
-      const allowed = event.agent === undefined ? state.name === 'waiting' : event.agent === state.agent && state.name === 'connected';
+      // A caller is asked while waiting, and may answer while an agent's phone rings already.
+      const allowed = event.agent === undefined ? invitable.has(state.name) && state.name !== 'connected' : event.agent === state.agent && state.name === 'connected';
       return allowed ? { state: without(state), effects: [...dropped(state), { do: 'invite' }] } : unchanged(state);
     }
     case 'invited': {

@@ -18,10 +18,14 @@ export class InvitedCaller {
     return this.rooms.identification.offered;
   }
 
-  /** Makes an invitation; an earlier one is void. @throws IdentifyError, VaultError */
-  async invite(purpose: string): Promise<PairingInvitation> {
+  /**
+   * Makes an invitation; an earlier one is void.
+   * @param callerNumber undefined when it was withheld
+   * @throws IdentifyError, VaultError
+   */
+  async invite(purpose: string, callerNumber: string | undefined): Promise<PairingInvitation> {
     const { identification, vault } = this.rooms;
-    const invitation = await identification.invite(this.callId, purpose);
+    const invitation = await identification.invite(this.callId, purpose, callerNumber);
     this.forget();
     this.invitation = invitation;
     const { sessionId } = invitation;

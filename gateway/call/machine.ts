@@ -65,7 +65,7 @@ export type CallEvent =
   | { type: 'bridgeFailed'; revealId: string }
   | { type: 'agentHungUp' }
   | { type: 'agentEnded'; agent: string }
-  /** By the agent named, or by the caller in the waiting room. */
+  /** By the agent named, or by the caller who has no agent yet. */
   | { type: 'identifyRequested'; agent?: string }
   | { type: 'invited'; sessionId: string }
   | { type: 'invitationResult'; sessionId: string; identity: CallIdentity; confirmId: string }
