@@ -7,6 +7,7 @@ import { Gateway, ownPromptsPath } from '../../gateway/app.js';
 import { freePort } from '../peers/ports.js';
 import { until } from '../peers/wait.js';
 import { ScreenClient } from '../../gateway/demo/screen-client.js';
+import type { TestCore } from './test-core.js';
 
 /** Other engines than the embedded ones, by address: DRACHTIO_ADMIN, DRACHTIO_SECRET, DRACHTIO_SIP, FREESWITCH_ESL, FREESWITCH_SECRET, FREESWITCH_PROFILE. */
 const env = process.env;
@@ -17,13 +18,25 @@ function hostPort(text: string): { host: string; port: number } {
   return { host: host!, port: Number(port) };
 }
 
+/** Agents and the SIP addresses of their phones; every password is "demo". */
+type TestAgents = { name: string; phone: string }[];
+
+/** One of several municipalities on a gateway. */
+export interface TestTenant {
+  name: string;
+  displayName: string;
+  number: string;
+  purpose: string;
+  agents: TestAgents;
+  coreToken: string;
+}
+
 export interface TestGatewayOptions {
-  /** Agents and the SIP addresses of their phones; every password is "demo". */
-  agents: { name: string; phone: string }[];
+  agents: TestAgents;
   bridge?: 'anchored' | 'released';
   calls?: Partial<Config['calls']>;
   sessions?: Partial<Tenant['sessions']>;
-  codes?: Partial<Pick<Tenant['codes'], 'attemptsPerCall' | 'digits'>> & { guesses?: Partial<Tenant['codes']['guesses']> };
+  codes?: Partial<Omit<Tenant['codes'], 'hashKey' | 'guesses'>> & { guesses?: Partial<Tenant['codes']['guesses']> };
   /** What the core is given for the citizen; default: `tel`. */
   clientUrl?: 'tel' | 'page';
   trunks?: { name: string; addresses: string[]; bridge?: 'anchored' | 'released' }[];
@@ -34,6 +47,10 @@ export interface TestGatewayOptions {
   logTo?: pino.DestinationStream;
   /** The `store` of the configuration; default: memory. Two gateways may share one, each with half of the RTP ports. */
   store?: Record<string, unknown>;
+  /** Where callers can identify themselves during the call; default: that is not offered. */
+  core?: TestCore;
+  /** Municipalities in place of the only one. What else is said of sessions, codes and pages holds for each. */
+  tenants?: TestTenant[];
   /** Makes this one another node of the same municipality: with the same keys. To be given the same `store`. */
   secondTo?: TestGateway;
 }
@@ -49,9 +66,42 @@ const firstRtpPort = 32_000 + 380 * ((Number(env['VITEST_POOL_ID'] ?? 1) - 1) % 
 let passwordHash: Promise<string> | undefined;
 
 /** Pairs of the gateway's own key and the authentication plugin's. */
-interface TestKeys { ours: Record<'privateKey' | 'publicKey', KeyObject>; plugin: Record<'privateKey' | 'publicKey', KeyObject> }
+export interface TestKeys { ours: Record<'privateKey' | 'publicKey', KeyObject>; plugin: Record<'privateKey' | 'publicKey', KeyObject> }
 
 const newKeys = (): TestKeys => ({ ours: generateKeyPairSync('ec', { namedCurve: 'P-256' }), plugin: generateKeyPairSync('ec', { namedCurve: 'P-256' }) });
+
+const pem = { type: 'pkcs8', format: 'pem' } as const;
+
+/** A result as an authentication plugin makes it. @param claims in place of those of a success */
+export async function resultToken({ ours, plugin }: TestKeys, attributes: Record<string, string>, claims: Record<string, unknown> = {}): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  const inner = await new SignJWT({ sub: 'id-contact-attributes', status: 'succes', attributes, iat: now, exp: now + 300, ...claims }).setProtectedHeader({ alg: 'ES256', typ: 'JWT' }).sign(plugin.privateKey);
+  return new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ njwt: inner })))
+    .setProtectedHeader({ alg: 'ECDH-ES', enc: 'A128CBC-HS256', typ: 'JWT', cty: 'JWT' })
+    .encrypt(ours.publicKey);
+}
+
+/** A municipality as the configuration writes it. */
+function tenantConfig(options: TestGatewayOptions, { ours, plugin }: TestKeys, passwordHash: string, tenant?: TestTenant): Record<string, unknown> {
+  const { core } = options;
+  const agents = tenant?.agents ?? options.agents;
+  return {
+    ...(tenant && { name: tenant.name, displayName: tenant.displayName }),
+    services: [{ name: tenant?.displayName ?? 'Burgerzaken', numbers: tenant ? [tenant.number] : ['+31201234567', '*'], purposes: [tenant?.purpose ?? 'report_move'], language: 'nl' }],
+    agents: agents.map(({ name, phone }) => ({ name, displayName: name, password: passwordHash, phone })),
+    idContact: {
+      phoneNumber: tenant?.number ?? '+31201234567',
+      clientUrl: options.clientUrl ?? 'tel',
+      decryptionKey: { type: 'EC', key: ours.privateKey.export(pem) },
+      verificationKeys: [{ name: 'test', type: 'EC', key: plugin.publicKey.export({ type: 'spki', format: 'pem' }) }],
+      ...(tenant && { coreTokens: [{ token: tenant.coreToken }] }),
+      ...(core && { coreUrl: core.url, signingKey: { type: 'EC', key: core.requests.privateKey.export(pem) } }),
+    },
+    ...(core && { identify: { webhook: { url: `${core.url}/webhook` } } }),
+    codes: { hashKey: `only for tests: this key hashes nothing real ${tenant?.name ?? ''}`.trim(), ...options.codes },
+    sessions: options.sessions ?? {},
+  };
+}
 
 export interface TestSession {
   code: string;
@@ -61,16 +111,15 @@ export interface TestSession {
 }
 
 export class TestGateway {
-  private constructor(readonly gateway: Gateway, readonly sip: { host: string; port: number }, private readonly keys: TestKeys) {}
+  private constructor(readonly gateway: Gateway, readonly sip: { host: string; port: number }, private readonly keys: TestKeys, private readonly keysOfTenants: ReadonlyMap<string, TestKeys>) {}
 
   static async start(options: TestGatewayOptions): Promise<TestGateway> {
     passwordHash ??= hashPassword('demo');
     const hash = await passwordHash;
     const keys = options.secondTo?.keys ?? newKeys();
-    const { ours, plugin } = keys;
     const rtpPorts = { min: firstRtpPort + (options.secondTo ? 180 : 0), max: firstRtpPort + (options.store && !options.secondTo ? 179 : 359) };
-    const pem = { type: 'pkcs8', format: 'pem' } as const;
-    const { servers } = options;
+    const { servers, tenants, core } = options;
+    const keysOf = new Map(tenants?.map(({ name }) => [name, newKeys()]));
     const config = parseConfig({
       log: { level: 'debug' },
       listeners: { public: { port: 0 }, core: { port: 0 }, agents: { port: 0 }, ops: { port: 0 } },
@@ -83,23 +132,15 @@ export class TestGateway {
         ...(servers ? { promptsPath: ownPromptsPath, servers: [{ ...servers.media, listenAddress: '127.0.0.1' }] } : realEngines ? { promptsPath: ownPromptsPath, servers: [{ ...hostPort(env['FREESWITCH_ESL']!), secret: env['FREESWITCH_SECRET'] ?? 'ClueCon', profile: env['FREESWITCH_PROFILE'] ?? 'drachtio_mrf', listenAddress: '127.0.0.1' }] } : {}),
       },
       trunks: options.trunks ?? [{ name: 'loopback', addresses: ['127.0.0.0/8'], bridge: options.bridge ?? 'anchored' }],
-      services: [{ name: 'Burgerzaken', numbers: ['+31201234567', '*'], purposes: ['report_move'], language: 'nl' }],
-      agents: options.agents.map(({ name, phone }) => ({ name, displayName: name, password: hash, phone })),
-      idContact: {
-        phoneNumber: '+31201234567',
-        clientUrl: options.clientUrl ?? 'tel',
-        decryptionKey: { type: 'EC', key: ours.privateKey.export(pem) },
-        verificationKeys: [{ name: 'test', type: 'EC', key: plugin.publicKey.export({ type: 'spki', format: 'pem' }) }],
-      },
-      codes: { hashKey: 'only for tests: this key hashes nothing real', ...options.codes },
-      sessions: options.sessions ?? {},
+      ...(tenants ? { tenants: tenants.map((tenant) => tenantConfig(options, keysOf.get(tenant.name)!, hash, tenant)) } : tenantConfig(options, keys, hash)),
       calls: options.calls ?? {},
       store: options.store ?? {},
     });
     const log = pino({ level: options.logLevel ?? env['TEST_LOG'] ?? 'debug' }, options.logTo ?? (env['TEST_LOG'] ? pino.destination(2) : { write: () => undefined }));
     const gateway = await Gateway.start(config, log);
     const sip = servers ? servers.address : realEngines ? hostPort(env['DRACHTIO_SIP'] ?? '127.0.0.1:5060') : gateway.sipAddress!;
-    return new TestGateway(gateway, sip, keys);
+    if (core) core.token = (attributes, claims) => resultToken(keys, attributes, claims);
+    return new TestGateway(gateway, sip, keys, keysOf);
   }
 
   /** Starts a session as the core does. */
@@ -117,13 +158,14 @@ export class TestGateway {
 
   /** Delivers a result as the authentication plugin does. @param claims in place of those of a success */
   async deliver(session: Pick<TestSession, 'attrUrl'>, attributes: Record<string, string>, claims: Record<string, unknown> = {}): Promise<void> {
-    const now = Math.floor(Date.now() / 1000);
-    const inner = await new SignJWT({ sub: 'id-contact-attributes', status: 'succes', attributes, iat: now, exp: now + 300, ...claims }).setProtectedHeader({ alg: 'ES256', typ: 'JWT' }).sign(this.keys.plugin.privateKey);
-    const token = await new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ njwt: inner })))
-      .setProtectedHeader({ alg: 'ECDH-ES', enc: 'A128CBC-HS256', typ: 'JWT', cty: 'JWT' })
-      .encrypt(this.keys.ours.publicKey);
+    const token = await resultToken(this.keys, attributes, claims);
     const answer = await fetch(session.attrUrl, { method: 'POST', headers: { 'content-type': 'application/jwt' }, body: token });
     if (answer.status !== 200) throw new Error(`result answered ${answer.status}: ${await answer.text()}`);
+  }
+
+  /** The keys of one of several municipalities. */
+  keysOf(tenant: string): TestKeys {
+    return this.keysOfTenants.get(tenant)!;
   }
 
   /** A citizen who has logged in. @returns the code */
