@@ -177,7 +177,8 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
 
   private async startListeners(): Promise<void> {
     const make = (name: ListenerName) => {
-      const app = fastify({ loggerInstance: this.log.child({ listener: name }), bodyLimit: maxBodyBytes, logController: new LogController({ disableRequestLogging: true }), forceCloseConnections: true }) as unknown as FastifyInstance;
+      const { proxies } = { proxies: [], ...this.config.listeners[name] };
+      const app = fastify({ trustProxy: proxies.length > 0 && [...proxies], loggerInstance: this.log.child({ listener: name }), bodyLimit: maxBodyBytes, logController: new LogController({ disableRequestLogging: true }), forceCloseConnections: true }) as unknown as FastifyInstance;
       // The usual answer repeats the address, and an address may hold what somebody typed.
       app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not_found', message: 'There is nothing at this address.' }));
       return app;

@@ -35,6 +35,9 @@ export interface TenantSurroundings {
   readonly demoCoreUrl: (() => string) | undefined;
 }
 
+/** Wrong pairing codes before tries take turns, and the pace of the turns. */
+const pairingGuesses = { freePerTrunk: 100, freeInTotal: 100, paceSeconds: 10 };
+
 export function openTenant(tenant: Tenant, { config, link, metrics, log: parent, coreUrl, publicUrl, demoCoreUrl }: TenantSurroundings): TenantRoom {
   const { codes, sessions } = tenant;
   const log = parent.child({ tenant: tenant.name });
@@ -48,7 +51,15 @@ export function openTenant(tenant: Tenant, { config, link, metrics, log: parent,
   };
   const guard = createGuessGuard({ ...guarding, tenant, guards: 'codes' });
   const { pairingDigits: digits } = tenant.identify;
-  const pairingGuard = createGuessGuard({ ...guarding, tenant: { ...tenant, codes: { ...codes, digits, maxDigits: digits } }, guards: 'pairing' });
+  const pairingGuard = createGuessGuard({
+    ...guarding,
+    // A lucky one tells nothing about the caller and waits for a word to be compared: a faster pace costs little.
+    tenant: { ...tenant, codes: { ...codes, digits, maxDigits: digits, guesses: { ...codes.guesses, ...pairingGuesses } } },
+    guards: 'pairing',
+    log: log.child({ guards: 'pairing' }),
+    onAlarm: () => undefined,
+    onAttempt: (outcome) => metrics.pairingSettled(tenant.name, outcome),
+  });
   const vault = createVault({ codes, sessions, calls: config.calls, nextLength: (live) => guard.nextLength(live), ...(redis && { redis }) });
   const boards = createBoards(redis && { redis });
   const feedback = new HttpFeedback({ everyMs: tenant.feedback.everySeconds * 1_000, attempts: tenant.feedback.attempts, timeoutMs: tenant.feedback.timeoutMs, log, onOutcome: (outcome) => metrics.feedbackSent(outcome) });

@@ -20,6 +20,7 @@ export class Metrics {
   private readonly pops: Histogram;
   private readonly bridges: Counter<'mode'>;
   private readonly guesses: Counter<'tenant' | 'outcome'>;
+  private readonly pairings: Counter<'tenant' | 'outcome'>;
   private readonly alarms: Counter<'tenant'>;
   private readonly feedback: Counter<'outcome'>;
 
@@ -34,6 +35,7 @@ export class Metrics {
     this.pops = new Histogram({ name: 'gateway_code_to_screen_seconds', help: 'From the last digit of the code to the attributes on their way to the screen, in seconds; includes the wait for an agent.', buckets: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300], registers });
     this.bridges = new Counter({ name: 'gateway_bridges_total', help: 'Connections of caller and agent, by mode.', labelNames: ['mode'], registers });
     this.guesses = new Counter({ name: 'gateway_guesses_total', help: 'Codes by what became of them: right, wrong (a guess), stale (used or expired), not looked up, given up waiting for a turn.', labelNames: ['tenant', 'outcome'], registers });
+    this.pairings = new Counter({ name: 'gateway_pairings_total', help: 'Pairing codes by what became of them, as in gateway_guesses_total.', labelNames: ['tenant', 'outcome'], registers });
     this.alarms = new Counter({ name: 'gateway_guess_alarms_total', help: 'Times that more wrong codes were typed than are free in a window: somebody is guessing.', labelNames: ['tenant'], registers });
     this.feedback = new Counter({ name: 'gateway_session_feedback_total', help: 'Reports to authentication plugins, by outcome.', labelNames: ['outcome'], registers });
     const gauge = (name: string, help: string, read: () => number) => {
@@ -63,6 +65,10 @@ export class Metrics {
 
   guessSettled(tenant: string, outcome: 'right' | 'wrong' | 'stale' | 'notLookedUp' | 'gaveUp'): void {
     this.guesses.inc({ tenant, outcome });
+  }
+
+  pairingSettled(tenant: string, outcome: 'right' | 'wrong' | 'stale' | 'notLookedUp' | 'gaveUp'): void {
+    this.pairings.inc({ tenant, outcome });
   }
 
   guessAlarm(tenant: string): void {
