@@ -138,7 +138,7 @@ export function companionPages(options: CompanionPagesOptions): FastifyPluginAsy
       const { tenant, session } = found;
       const wordLanguage = tenant.languageOf(session?.purpose);
       // A session that ended without a call leaves nothing to tell but that.
-      const status = seen.live || seen.receipt || found.entries.some(({ step }) => step === 'ended') ? 200 : 410;
+      const status = seen.live || seen.receipt || found.entries.some(({ step }) => step === 'ended' || step === 'deletedDuringCall') ? 200 : 410;
       return send(reply, status, shown, companionPage(shown, seen, {
         path: pathOf(request), now: now(), phoneNumber: tenant.phoneNumber, phoneNumberShown: tenant.phoneNumberShown, code: session?.code,
         word: session ? (words[wordLanguage][session.word] ?? '') : '', wordLanguage, refreshes: request.query['refresh'] !== 'off',

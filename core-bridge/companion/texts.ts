@@ -27,6 +27,7 @@ export interface CompanionTexts {
   readonly loginFailed: Advice;
   readonly deleting: Advice;
   readonly over: Advice;
+  readonly deletedDuringCall: Advice;
   readonly receipt: (milliseconds: string) => string;
   readonly number: string;
   readonly code: string;
@@ -89,6 +90,7 @@ export const COMPANION_TEXTS: Readonly<Record<Language, CompanionTexts>> = {
     loginFailed: { title: 'Inloggen is niet gelukt', lines: ['Blijf aan de lijn en zeg het tegen de medewerker. U kunt het dan nog een keer proberen.'] },
     deleting: { title: 'Het gesprek is afgelopen', lines: ['Wij verwijderen nu uw gegevens.'] },
     over: { title: 'Het gesprek is afgelopen', lines: ['Uw gegevens zijn verwijderd.'] },
+    deletedDuringCall: { title: 'Deze login telt niet meer', lines: ['Uw gegevens van deze login zijn verwijderd.', 'Spreekt u nog met een medewerker? Uw gesprek gaat gewoon door.'] },
     receipt: (milliseconds) => `Uw gegevens zijn verwijderd, ${milliseconds} milliseconden nadat er werd opgehangen.`,
     number: 'Telefoonnummer',
     code: 'Uw code',
@@ -159,6 +161,7 @@ export const COMPANION_TEXTS: Readonly<Record<Language, CompanionTexts>> = {
     loginFailed: { title: 'You could not be logged in', lines: ['Stay on the line and tell the agent. You can then try once more.'] },
     deleting: { title: 'The call has ended', lines: ['We are deleting your details now.'] },
     over: { title: 'The call has ended', lines: ['Your details were deleted.'] },
+    deletedDuringCall: { title: 'This login no longer counts', lines: ['Your details from this login were deleted.', 'Are you still talking to an agent? Your call simply goes on.'] },
     receipt: (milliseconds) => `Your details were deleted, ${milliseconds} milliseconds after the call was hung up.`,
     number: 'Telephone number',
     code: 'Your code',

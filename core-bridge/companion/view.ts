@@ -57,7 +57,7 @@ const WORTH_EXTENDING_MS = 5_000;
 /** How long after a call's end the receipt may still come; then its page is told what is known without it. */
 const RECEIPT_WITHIN_MS = 60_000;
 
-type Stage = 'ready' | 'callSeen' | 'codeAccepted' | 'waiting' | 'agentRinging' | 'connected' | 'dropped' | 'ended' | 'deleted';
+type Stage = 'ready' | 'callSeen' | 'codeAccepted' | 'waiting' | 'agentRinging' | 'connected' | 'dropped' | 'ended' | 'deletedDuringCall' | 'deleted';
 
 /** A board's entries, added up. */
 interface Progress {
@@ -139,6 +139,7 @@ export function viewOf({ session, entries }: Known, language: Language, clock: C
     const receipt = { sentence: texts.receipt(clock.number(afterMs)), when: clock.moment(at), at: new Date(at).toISOString() };
     return { view: { ...plain({ title: texts.over.title, lines: [] }), receipt } };
   }
+  if (stage === 'deletedDuringCall') return { view: plain(texts.deletedDuringCall) };
   if (stage === 'ended') {
     const waitsUntil = (progress.reachedAt.ended ?? now) + RECEIPT_WITHIN_MS;
     const live = session !== undefined || now < waitsUntil;
@@ -211,7 +212,7 @@ function adviceForCall(identity: Identity, progress: Progress, language: Languag
 const ORDER: readonly StepName[] = ['login', 'call', 'code', 'wait', 'talk', 'deletion'];
 /** The step that each stage is at; what stands before it is done. */
 const AT: Readonly<Record<Stage, StepName>> = {
-  ready: 'call', dropped: 'call', callSeen: 'code', codeAccepted: 'wait', waiting: 'wait', agentRinging: 'wait', connected: 'talk', ended: 'deletion', deleted: 'deletion',
+  ready: 'call', dropped: 'call', callSeen: 'code', codeAccepted: 'wait', waiting: 'wait', agentRinging: 'wait', connected: 'talk', ended: 'deletion', deletedDuringCall: 'deletion', deleted: 'deletion',
 };
 /** The stage that shows that a step is done. */
 const DONE_BY: Readonly<Partial<Record<StepName, Stage>>> = { call: 'callSeen', code: 'codeAccepted', wait: 'connected', talk: 'ended' };

@@ -14,6 +14,8 @@ export type ProgressStep =
   /** Somebody typed this code again while, or after, a call had it. */
   | { readonly step: 'codeUsedAgain' }
   | { readonly step: 'ended' }
+  /** Everything was deleted while the call goes on: another login took the place of this one, or was not believed. The last step. */
+  | { readonly step: 'deletedDuringCall' }
   /** Everything was deleted, so many milliseconds after the call ended. The last step. */
   | { readonly step: 'deleted'; readonly afterMs: number };
 

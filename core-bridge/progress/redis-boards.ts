@@ -19,7 +19,7 @@ const MOST_UNDER_WAY = 5_000;
 
 const at = z.number();
 const entry: z.ZodType<ProgressEntry> = z.discriminatedUnion('step', [
-  z.object({ at, step: z.enum(['authenticated', 'authenticationFailed', 'extended', 'callSeen', 'codeAccepted', 'agentRinging', 'connected', 'codeUsedAgain', 'ended']) }),
+  z.object({ at, step: z.enum(['authenticated', 'authenticationFailed', 'extended', 'callSeen', 'codeAccepted', 'agentRinging', 'connected', 'codeUsedAgain', 'ended', 'deletedDuringCall']) }),
   z.object({ at, step: z.literal('waiting'), place: z.number() }),
   z.object({ at, step: z.literal('dropped'), callAgainUntil: z.number() }),
   z.object({ at, step: z.literal('deleted'), afterMs: z.number() }),

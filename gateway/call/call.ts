@@ -561,7 +561,7 @@ export class Call {
   private purge(sessionId: string): void {
     const session = this.sessions.get(sessionId);
     this.sessions.delete(sessionId);
-    const since = this.state.name === 'ended' ? this.endedAt : performance.now();
+    const since = this.state.name === 'ended' ? this.endedAt : undefined;
     if (session) this.closing('purge', session.purge(since, AbortSignal.timeout(purgeWithinMs)));
   }
 

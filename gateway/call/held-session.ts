@@ -44,13 +44,13 @@ export class HeldSession {
 
   /**
    * Deletes the session and hands the citizen's page the receipt. Tried again while the store is out of reach.
-   * @param endedAt moment from which the receipt counts, as `performance.now()`
+   * @param endedAt moment from which the receipt counts, as `performance.now()`; undefined while the call goes on
    * @param signal gives up; the session then expires by itself
    * @throws VaultError
    */
-  async purge(endedAt: number, signal: AbortSignal): Promise<void> {
+  async purge(endedAt: number | undefined, signal: AbortSignal): Promise<void> {
     this.stopWatching();
-    this.tell({ step: 'ended' });
+    if (endedAt !== undefined) this.tell({ step: 'ended' });
     for (;;) {
       try {
         await this.rooms.vault.purge(this.sessionId, this.callId);
@@ -60,7 +60,7 @@ export class HeldSession {
         await sleep(purgeRetryMs, undefined, { signal }).catch(() => undefined);
       }
     }
-    this.tell({ step: 'deleted', afterMs: Math.max(1, Math.round(performance.now() - endedAt)) });
+    this.tell(endedAt === undefined ? { step: 'deletedDuringCall' } : { step: 'deleted', afterMs: Math.max(1, Math.round(performance.now() - endedAt)) });
   }
 
   /**

@@ -12,8 +12,8 @@ import type { CallEvent, CallState, Effect, Step } from './machine.js';
 /** An invitation that stands. */
 export interface Invitation {
   readonly sessionId: string;
-  /** `verified`: the result is there and waits for the word to be compared. */
-  readonly result: 'awaiting' | 'verified';
+  /** `verified`: the result is there and waits for the word to be compared. `failed`: the caller's page says so until the next invitation. */
+  readonly result: 'awaiting' | 'verified' | 'failed';
   /** Names the comparison that is asked of the agent now. */
   readonly confirmId?: string;
 }
@@ -37,9 +37,9 @@ export function invitationStep(state: CallState, event: CallEvent): Step | undef
     case 'invitationResult': {
       const { invitation } = state;
       if (invitation?.sessionId !== event.sessionId || invitation.result !== 'awaiting') return unchanged(state);
-      if (event.identity === 'verified') return askForWord({ ...state, invitation: { ...invitation, result: 'verified' } }, event.confirmId);
-      const told: Effect[] = state.name === 'connected' ? [{ do: 'identifyFailed', agent: state.agent! }] : [];
-      return { state: without(state), effects: [...told, ...dropped(state)] };
+      const result = event.identity === 'verified' ? 'verified' : 'failed';
+      const arrived = { ...state, invitation: { ...invitation, result } } as const;
+      return state.name === 'connected' ? shown(arrived, event.confirmId) : { state: arrived, effects: [] };
     }
     case 'identifyWithdrawn': return event.agent === state.agent ? { state: without(state), effects: dropped(state) } : unchanged(state);
     case 'wordCompared': {
@@ -66,8 +66,8 @@ export function invitationStep(state: CallState, event: CallEvent): Step | undef
 export function invitationOnScreen(step: Step, confirmId: string): Step {
   const { state, effects } = step;
   if (state.name !== 'connected' || !state.invitation) return step;
-  const shown = state.invitation.result === 'verified' ? askForWord(state, confirmId) : { state, effects: [{ do: 'showInvitation', agent: state.agent! } as const] };
-  return { state: shown.state, effects: [...effects, ...shown.effects] };
+  const now = shown(state, confirmId);
+  return { state: now.state, effects: [...effects, ...now.effects] };
 }
 
 /** What the end of a call does with its invitation. */
@@ -75,9 +75,14 @@ export function invitationEnded(state: CallState): Effect[] {
   return dropped(state);
 }
 
-function askForWord(state: CallState, confirmId: string): Step {
-  if (state.name !== 'connected' || !state.invitation) return unchanged(state);
-  return { state: { ...state, invitation: { ...state.invitation, confirmId } }, effects: [{ do: 'confirmWord', agent: state.agent!, confirmId }] };
+/** What the agent of a connected call is shown of its invitation. @param confirmId a fresh one */
+function shown(state: CallState, confirmId: string): Step {
+  const agent = state.agent!;
+  switch (state.invitation!.result) {
+    case 'awaiting': return { state, effects: [{ do: 'showInvitation', agent }] };
+    case 'failed': return { state, effects: [{ do: 'identifyFailed', agent }] };
+    case 'verified': return { state: { ...state, invitation: { ...state.invitation!, confirmId } }, effects: [{ do: 'confirmWord', agent, confirmId }] };
+  }
 }
 
 function without(state: CallState): CallState {

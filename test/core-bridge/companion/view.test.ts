@@ -113,6 +113,10 @@ describe('what a page shows of a session with a code', () => {
     expect(view(undefined, done, AFTERNOON, 'en').receipt).toMatchObject({ sentence: 'Your details were deleted, 1,038 milliseconds after the call was hung up.', when: expect.stringMatching(/^Tuesday,? 24 November 2026 at 14:20:07$/) as string });
   });
 
+  it('says that a login no longer counts while the call goes on', () => {
+    expect(view(undefined, [...talking, { step: 'deletedDuringCall' }])).toMatchObject({ live: false, title: 'Deze login telt niet meer', steps: [], showsCode: false, showsWord: false });
+  });
+
   it('waits a minute for the receipt, and then says what it knows', () => {
     const ended: ProgressStep[] = [...talking, { step: 'ended' }];
     const first = look(undefined, ended, AFTERNOON + 6_000);
