@@ -1,6 +1,6 @@
 /** The process: configuration, start, signals, end. Everything else is app.ts. */
 import pino from 'pino';
-import { ConfigError, configArgument, configFiles, EXIT_CONFIG, loadConfig, loadTenantKeys, printProblem, type Config } from '../config/index.js';
+import { checkChance, ConfigError, configArgument, configFiles, EXIT_CONFIG, loadConfig, loadTenantKeys, printProblem, type Config } from '../config/index.js';
 import { Gateway, StartError } from './app.js';
 import { EXIT_USAGE, readArguments, usage } from './arguments.js';
 import { DemoPhones } from './demo/phones.js';
@@ -29,7 +29,10 @@ function checkCommandLine(): void {
 
 function readConfig(): Config {
   try {
-    return loadConfig({ path: configArgument(process.argv.slice(2)) });
+    const config = loadConfig({ path: configArgument(process.argv.slice(2)) });
+    const guessable = checkChance(config.tenants);
+    if (guessable.length > 0) throw new ConfigError(guessable);
+    return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`The configuration does not hold:\n${error.problems.map((problem) => `  ${printProblem(problem)}\n`).join('')}`);

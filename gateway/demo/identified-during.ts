@@ -1,5 +1,5 @@
 /** The second chapter: a citizen who just calls is asked, during the conversation, to show who they are. */
-import { Phone } from '../phone/index.js';
+import type { Phone } from '../phone/index.js';
 import { open, send, textOf } from './citizen-browser.js';
 import type { Stage } from './stage.js';
 
