@@ -26,7 +26,6 @@ declare module 'drachtio-fsmrf' {
       api(command: string, args?: string | string[]): Promise<{ body: string }>;
       execute(app: string, arg?: string): Promise<unknown>;
       bridge(other: Endpoint | string): Promise<void>;
-      unbridge(): Promise<void>;
       modify(sdp: string): Promise<string>;
       mute(): Promise<unknown>;
       unmute(): Promise<unknown>;

@@ -103,11 +103,6 @@ export class MediaEndpoint {
     await bounded(this.endpoint.bridge(other.endpoint), this.limits.commandTimeoutMs, 'bridge', AbortSignal.any([this.gone, other.gone]));
   }
 
-  /** Ends a bridge; both endpoints go on. @throws MediaError */
-  async unbridge(): Promise<void> {
-    await bounded(this.endpoint.unbridge(), this.limits.commandTimeoutMs, 'unbridge', this.gone);
-  }
-
   /**
    * Tells the media server that its peer's description changed (re-INVITE).
    * The endpoint's own description (`localSdp`) is read anew afterwards.
