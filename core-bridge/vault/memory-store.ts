@@ -67,8 +67,8 @@ export class MemoryStore implements SessionStore {
       if (codeHash !== undefined) this.#byCode.set(codeHash, entry);
       this.#byToken.set(tokenHash, entry);
       this.#byBoard.set(board, entry);
-      if (heldBy === undefined) this.#ends.add(sessionId, entry.endsAtMs);
-      else this.#hold(entry, heldBy);
+      if (heldBy !== undefined) this.#hold(entry, heldBy);
+      this.#ends.add(sessionId, entry.endsAtMs);
       return 'inserted';
     });
   }
@@ -178,7 +178,10 @@ export class MemoryStore implements SessionStore {
   /** Frees what has expired. */
   sweep(): void {
     const now = this.#now();
-    for (let id = this.#ends.takeDue(now); id !== undefined; id = this.#ends.takeDue(now)) this.#live(this.#entries.get(id));
+    for (let id = this.#ends.takeDue(now); id !== undefined; id = this.#ends.takeDue(now)) {
+      const entry = this.#live(this.#entries.get(id));
+      if (entry) this.#ends.add(id, entry.endsAtMs);
+    }
     // Ends that moved, and those of removed sessions, leave appointments behind that nobody keeps.
     if (this.#ends.size > 2 * this.#entries.size + 1_000) this.#ends.refill(this.#appointments());
     for (const [codeHash, untilMs] of this.#resting) {
@@ -218,9 +221,9 @@ export class MemoryStore implements SessionStore {
   #hold(entry: Entry, callId: string): void {
     entry.callId = callId;
     entry.holding = true;
+    // Its appointment stays as it is: the sweep comes too early, and makes another.
     entry.endsAtMs = this.#now() + this.#options.maxHoldMs;
     this.#claimed += 1;
-    this.#ends.add(entry.session.sessionId, entry.endsAtMs);
   }
 
   #endAt(entry: Entry, endsAtMs: number): void {

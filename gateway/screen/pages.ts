@@ -16,6 +16,7 @@ const folder = new URL('./pages/', import.meta.url);
 const assetTypes: ReadonlyArray<readonly [name: string, type: string]> = [
   ['style.css', 'text/css; charset=utf-8'],
   ['screen.js', 'text/javascript; charset=utf-8'],
+  ['dom.js', 'text/javascript; charset=utf-8'],
   ['identify.js', 'text/javascript; charset=utf-8'],
   ['words.js', 'text/javascript; charset=utf-8'],
   ['icon.svg', 'image/svg+xml'],

@@ -8,6 +8,7 @@ import { measureLatency, measureRamp } from './parts/identify.js';
 import { measureMedia, measureRatios } from './parts/media.js';
 import { measureMemory } from './parts/memory.js';
 import { measureReady } from './parts/ready.js';
+import { measureVault } from './parts/vault.js';
 import type { PartContext } from './parts/rig.js';
 import type { BenchReport } from './report.js';
 import { round } from './statistics.js';
@@ -63,6 +64,7 @@ for (const part of options.parts) {
       case 'memory': report.memory = await measureMemory(context, effort); break;
       case 'media': report.media = await measureMedia(context, effort); break;
       case 'ratios': report.ratios = await measureRatios(context, effort); break;
+      case 'vault': report.vault = await measureVault(context, effort); break;
     }
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);

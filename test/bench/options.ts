@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const partNames = ['ready', 'ramp', 'latency', 'memory', 'media', 'ratios'] as const;
+export const partNames = ['ready', 'ramp', 'latency', 'memory', 'media', 'ratios', 'vault'] as const;
 export type PartName = (typeof partNames)[number];
 
 /** How long and how much of each part; the two modes differ in nothing else. */
@@ -18,6 +18,10 @@ export interface Effort {
   bridgedCalls: readonly number[];
   mediaSeconds: number;
   ratioCalls: number;
+  /** Live sessions among which claims are measured. */
+  fewSessions: number;
+  manySessions: number;
+  claims: number;
 }
 
 export const efforts: { full: Effort; quick: Effort } = {
@@ -26,12 +30,14 @@ export const efforts: { full: Effort; quick: Effort } = {
     rates: [5, 10, 15, 20, 25, 30, 35, 40, 50, 60], stepSeconds: 5, talkMs: 2_000,
     lowRate: 1, assumedHalfRate: 8, latencySeconds: 15,
     waitingCalls: 200, bridgedCalls: [50, 100, 150, 200, 250, 300], mediaSeconds: 6, ratioCalls: 100,
+    fewSessions: 1_000, manySessions: 1_000_000, claims: 1_000,
   },
   quick: {
     runs: 1, starts: 1,
     rates: [1, 2], stepSeconds: 2, talkMs: 500,
     lowRate: 1, assumedHalfRate: 1, latencySeconds: 2,
     waitingCalls: 10, bridgedCalls: [5, 10], mediaSeconds: 1, ratioCalls: 5,
+    fewSessions: 100, manySessions: 2_000, claims: 100,
   },
 };
 

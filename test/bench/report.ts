@@ -81,6 +81,23 @@ export interface RatioReport {
   cpuRatio: number | null;
 }
 
+export interface ClaimsReport {
+  fewSessions: number;
+  manySessions: number;
+  fewMs: Spread;
+  manyMs: Spread;
+  /** Median among many over median among few. */
+  ratio: number;
+}
+
+export interface VaultReport {
+  /** With other work before each claim, as in a gateway. */
+  memory: ClaimsReport;
+  /** One claim right after the other: few sessions then stay in the processor's caches, many cannot. */
+  memoryInTightLoop: ClaimsReport;
+  redis: ClaimsReport;
+}
+
 export interface BenchReport {
   formatVersion: 1;
   startedAt: string;
@@ -94,6 +111,7 @@ export interface BenchReport {
   memory?: MemoryReport;
   media?: MediaReport;
   ratios?: RatioReport;
+  vault?: VaultReport;
   /** Parts that could not be measured, and why. */
   problems: { part: string; problem: string }[];
 }

@@ -59,6 +59,7 @@ describe('npm run bench -- --quick', () => {
     expect(report.ratios!.calls).toBe(5);
     expect(report.ratios!.forwarder.received).toBeGreaterThan(0);
     expect(report.ratios!.gateway.received).toBeGreaterThan(0);
+    for (const { fewMs, manyMs } of [report.vault!.memory, report.vault!.redis]) expect(manyMs.count).toBe(fewMs.count);
     expect(out).toContain('calls identified per second');
     expect(out).toBe(`${tableOf(report)}\n\nJSON: ${path.join(folder, readdirSync(folder).find((name) => name.endsWith('.json'))!)}\n`);
   }, 400_000);
@@ -66,7 +67,7 @@ describe('npm run bench -- --quick', () => {
   it('says what an option should have been', async () => {
     const { code, err } = await bench('--only', 'everything');
     expect(code).toBe(64);
-    expect(err).toContain('--only everything: there is ready, ramp, latency, memory, media, ratios');
+    expect(err).toContain('--only everything: there is ready, ramp, latency, memory, media, ratios, vault');
   });
 });
 

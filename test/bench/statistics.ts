@@ -18,14 +18,14 @@ export interface Spread {
   max: number;
 }
 
-export function spread(values: readonly number[]): Spread {
+export function spread(values: readonly number[], places = 2): Spread {
   return {
     count: values.length,
-    min: round(percentile(values, 0)),
-    p50: round(percentile(values, 0.5)),
-    p95: round(percentile(values, 0.95)),
-    p99: round(percentile(values, 0.99)),
-    max: round(percentile(values, 1)),
+    min: round(percentile(values, 0), places),
+    p50: round(percentile(values, 0.5), places),
+    p95: round(percentile(values, 0.95), places),
+    p99: round(percentile(values, 0.99), places),
+    max: round(percentile(values, 1), places),
   };
 }
 

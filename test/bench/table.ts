@@ -9,7 +9,7 @@ type Row = readonly [what: string, value: string, aim?: string];
 export function tableOf(report: BenchReport): string {
   const { machine } = report;
   const rows: Row[] = [];
-  const { ready, ramp, latency, memory, media, ratios } = report;
+  const { ready, ramp, latency, memory, media, ratios, vault } = report;
   if (ready) {
     rows.push(['ready after start, program (median of starts)', `${median(ready.programMs)} ms`, '2000 ms']);
     if (ready.programCpuMs.every((ms) => ms !== null)) rows.push(['... CPU until then, gateway and engines', `${median(ready.programCpuMs)} ms`]);
@@ -34,7 +34,7 @@ export function tableOf(report: BenchReport): string {
   const load = (values: readonly number[]) => values.map((value) => value.toFixed(1)).join(' ');
   const parts = [
     `Measured ${report.startedAt} in ${report.seconds} s (${report.mode}), ${report.engines} engines, Node ${machine.node}, ${machine.cores} × ${machine.cpu}, ${machine.platform}; load average ${load(machine.loadAverageBefore)} before, ${load(machine.loadAverageAfter)} after.`,
-    table(['', 'measured', 'aim'], rows.map(([what, value, aim]) => [what, value, aim ?? ''])),
+    ...(rows.length > 0 ? [table(['', 'measured', 'aim'], rows.map(([what, value, aim]) => [what, value, aim ?? '']))] : []),
   ];
   if (ramp) {
     const steps = ramp.runs.flatMap((run, i) => run.steps.map((step) => [
@@ -61,6 +61,11 @@ export function tableOf(report: BenchReport): string {
       ]),
       `The media engine takes ${ratios.cpuRatio ?? 'an unknown number of'} times the CPU of plain forwarding.`,
     );
+  }
+  if (vault) {
+    const names = { redis: 'Redis', memory: 'memory', memoryInTightLoop: 'memory, in a tight loop' };
+    const claims = (['redis', 'memory', 'memoryInTightLoop'] as const).map((where) => [where, vault[where]] as const).map(([where, { fewSessions, manySessions, fewMs, manyMs, ratio }]) => [names[where], ...[fewMs, manyMs].map(({ p50, p95, p99 }) => `${p50} / ${p95} / ${p99}`), `${ratio} (${manySessions} over ${fewSessions})`]);
+    parts.push('Claiming a session by its code, in turn among few and many live ones, p50 / p95 / p99 in ms (aim: medians within 1.2 times):', table(['sessions in', 'among few', 'among many', 'ratio of medians'], claims));
   }
   for (const { part, problem } of report.problems) parts.push(`**${part} could not be measured:** ${problem}`);
   return parts.join('\n\n');

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { call, password, revelation, startListener, until, type Listener } from './listener.js';
+import { call, logInOn, password, revelation, startListener, until, type Listener } from './listener.js';
 
 /** Set to a folder to keep pictures of the screen. */
 const pictures = process.env['SCREEN_PICTURES'];
@@ -39,15 +39,7 @@ async function newPage(): Promise<Page> {
   return made;
 }
 
-async function logIn(on = page, name = 'anna'): Promise<void> {
-  await on.goto(`${listener.origin}/screen`);
-  await on.getByLabel('Gebruikersnaam').fill(name);
-  await on.getByLabel('Wachtwoord').fill(password);
-  await on.getByRole('button', { name: 'Aanmelden' }).click();
-  await on.waitForURL('**/screen');
-  await until('the screen to be present', () => listener.screens.isPresent(name));
-}
-
+const logIn = (on = page, name = 'anna'): Promise<void> => logInOn(on, listener, name);
 const acknowledged = (revealId: string) => until(`reveal ${revealId} to be acknowledged`, () => listener.told.some((t) => t[0] === 'acknowledged' && t[3] === revealId));
 const identityText = (on = page) => on.locator('#identity').innerText();
 

@@ -1,5 +1,6 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
+import type { Page } from 'playwright-core';
 import { createScreens, type AgentScreens, type OfferedCall, type Revelation, type ScreensOptions } from '../../gateway/screen/screens.js';
 
 export interface Listener {
@@ -62,6 +63,16 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
     if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Logs in in a browser, and waits for the screen to be there. */
+export async function logInOn(page: Page, listener: Listener, name = 'anna'): Promise<void> {
+  await page.goto(`${listener.origin}/screen`);
+  await page.getByLabel('Gebruikersnaam').fill(name);
+  await page.getByLabel('Wachtwoord').fill(password);
+  await page.getByRole('button', { name: 'Aanmelden' }).click();
+  await page.waitForURL('**/screen');
+  await until('the screen to be present', () => listener.screens.isPresent(name));
 }
 
 /** Logs in as a browser would and returns the cookie. */

@@ -141,7 +141,7 @@ describe('logging in', () => {
 describe('what the listener serves', () => {
   it('is never stored, framed or run from elsewhere', async () => {
     const { cookie } = await login(listener.origin);
-    for (const path of ['/login', '/screen', '/screen/assets/screen.js', '/screen/assets/style.css', '/screen/assets/words.js', '/screen/assets/icon.svg', '/screen/session', '/nothing']) {
+    for (const path of ['/login', '/screen', '/screen/assets/screen.js', '/screen/assets/identify.js', '/screen/assets/dom.js', '/screen/assets/style.css', '/screen/assets/words.js', '/screen/assets/icon.svg', '/screen/session', '/nothing']) {
       const answer = await get(path, { cookie });
       expect(answer.headers.get('cache-control'), path).toBe('no-store');
       const policy = answer.headers.get('content-security-policy') ?? '';

@@ -49,9 +49,12 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('ack' as const), page: fc.nat(3), call: fc.constantFrom(...callIds) }),
   fc.record({ do: fc.constant('open' as const) }),
   fc.record({ do: fc.constant('lose' as const), page: fc.nat(3) }),
+  fc.record({ do: fc.constantFrom('invitation' as const, 'confirmWord' as const, 'identifyFailed' as const), call: fc.constantFrom(...callIds) }),
+  fc.record({ do: fc.constantFrom('identify' as const, 'withdraw' as const), page: fc.nat(3), call: fc.constantFrom(...callIds) }),
+  fc.record({ do: fc.constant('word' as const), page: fc.nat(3), call: fc.constantFrom(...callIds), isLate: fc.boolean(), same: fc.boolean() }),
 );
 
-it('whatever the order of calls, pages and losses: never another caller, never an acknowledgement of what is not drawn', () => {
+it('whatever the order of calls, pages and losses: never another caller, never an acknowledgement of what is not drawn, never an answer to a void question', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       let now = 0;
@@ -59,11 +62,16 @@ it('whatever the order of calls, pages and losses: never another caller, never a
       const pages: ModelPage[] = [];
       const revealed = new Map<string, string>();
       let newest: string | undefined;
+      /** The question whose answer counts now, and the page that may give it. */
+      let question: { confirmId: string; page: ModelPage } | undefined;
+      let asked = 0;
+      let isConnected = false;
       for (const one of steps) {
         switch (one.do) {
           case 'offer':
-            screen.offer({ callId: one.call, service: 's', language: 'nl', waitedMs: 0, identified: 'verified', canIdentify: true });
-            newest = undefined;
+            screen.offer({ callId: one.call, service: 's', language: 'nl', waitedMs: 0, identified: 'verified', canIdentify: one.call !== 'c3' });
+            newest = question = undefined;
+            isConnected = false;
             break;
           case 'reveal': {
             const revealId = `r${revealed.size}`;
@@ -73,9 +81,46 @@ it('whatever the order of calls, pages and losses: never another caller, never a
             if (sent) newest = revealId;
             break;
           }
-          case 'connected': screen.connected(one.call); break;
+          case 'connected':
+            screen.connected(one.call);
+            if (screen.callId === one.call) isConnected = true;
+            break;
+          case 'invitation':
+            screen.invitation({ callId: one.call, address: 'zutphen.example/i', pairingCode: '123456', expiresInMs: 1 });
+            if (screen.callId === one.call) question = undefined;
+            break;
+          case 'confirmWord': {
+            const confirmId = `q${(asked += 1)}`;
+            screen.confirmWord({ callId: one.call, confirmId, word: 'appel' });
+            if (screen.callId === one.call && screen.page) question = { confirmId, page: screen.page as ModelPage };
+            break;
+          }
+          case 'identifyFailed':
+            screen.identifyFailed(one.call);
+            if (screen.callId === one.call) question = undefined;
+            break;
+          case 'identify':
+          case 'withdraw': {
+            const page = pages[one.page];
+            if (!page) break;
+            const act = screen.hear(page, { type: one.do, callId: one.call });
+            const counts = page === screen.page && screen.callId === one.call && (one.do === 'withdraw' || (isConnected && one.call !== 'c3'));
+            expect(act).toEqual(counts ? { type: one.do === 'identify' ? 'identifyRequested' : 'identifyWithdrawn', callId: one.call } : undefined);
+            if (counts) question = undefined;
+            break;
+          }
+          case 'word': {
+            const page = pages[one.page];
+            if (!page) break;
+            const confirmId = one.isLate ? `q${asked - 1}` : `q${asked}`;
+            const act = screen.hear(page, { type: 'word', callId: one.call, confirmId, same: one.same });
+            const counts = screen.callId === one.call && question?.page === page && question.confirmId === confirmId;
+            expect(act).toEqual(counts ? { type: 'wordConfirmed', callId: one.call, confirmId, same: one.same } : undefined);
+            if (counts) question = undefined;
+            break;
+          }
           case 'clear':
-            if (screen.callId === one.call) newest = undefined;
+            if (screen.callId === one.call) newest = question = undefined;
             screen.clear(one.call, 'ended');
             break;
           case 'open': {
@@ -84,12 +129,12 @@ it('whatever the order of calls, pages and losses: never another caller, never a
             pages.push(page);
             screen.attach(page);
             older?.lose();
-            newest = undefined;
+            newest = question = undefined;
             break;
           }
           case 'lose': {
             const page = pages[one.page];
-            if (page && screen.detach(page)) newest = undefined;
+            if (page && screen.detach(page)) newest = question = undefined;
             page?.lose();
             break;
           }

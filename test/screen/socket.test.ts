@@ -95,6 +95,7 @@ describe('what a page may say', () => {
     ['an unknown field', '{"type":"beat","x":1}'],
     ['a wrong value', '{"type":"availability","value":"maybe"}'],
     ['an array', '[]'],
+    ['an answer that is no answer', '{"type":"word","callId":"c1","confirmId":"q1","same":"yes"}'],
     ['a call id without end', JSON.stringify({ type: 'end', callId: 'x'.repeat(500) })],
   ])('closes on %s', async (_what, text) => {
     const page = await open((await login(listener.origin)).cookie);
@@ -248,6 +249,66 @@ describe('one screen, one call, one acknowledgement', () => {
     await until('the wish', () => listener.told.some((t) => t[0] === 'endRequested'));
     expect(listener.told.filter((t) => t[0] === 'endRequested')).toEqual([['endRequested', 'anna', 'c1']]);
     expect(page.of('reveal')[0]).toMatchObject({ identity: null, identified: 'none' });
+  });
+
+  it('passes on the wish to identify, and the answer about the word, once and only from the page that was asked', async () => {
+    const { cookie } = await login(listener.origin);
+    const older = await open(cookie);
+    const { screens } = listener;
+    const told = () => listener.told.filter((t) => ['identifyRequested', 'identifyWithdrawn', 'wordConfirmed'].includes(t[0] as string));
+    screens.offer('anna', call('c1'));
+    screens.reveal('anna', { callId: 'c1', revealId: 'r1', identity: null });
+    older.say({ type: 'identify', callId: 'c1' });
+    await settle();
+    expect(told(), 'they do not hear each other yet').toEqual([]);
+    screens.connected('anna', 'c1');
+    older.say({ type: 'identify', callId: 'c2' });
+    older.say({ type: 'identify', callId: 'c1' });
+    await until('the wish to identify', () => told().length > 0);
+    screens.invitation('anna', { callId: 'c2', address: 'other.example/i', pairingCode: '999999', expiresInMs: 60_000 });
+    screens.invitation('anna', { callId: 'c1', address: 'zutphen.example/i', pairingCode: '123456', expiresInMs: 60_000 });
+    screens.confirmWord('anna', { callId: 'c1', confirmId: 'q1', word: 'appel' });
+    screens.confirmWord('anna', { callId: 'c1', confirmId: 'q2', word: 'appel' });
+    await until('the second question', () => older.of('confirmWord').length === 2);
+    expect(older.of('invitation')).toEqual([{ type: 'invitation', callId: 'c1', address: 'zutphen.example/i', pairingCode: '123456', expiresInMs: 60_000 }]);
+    older.say({ type: 'word', callId: 'c1', confirmId: 'q1', same: true });
+    const newer = await open(cookie);
+    newer.say({ type: 'word', callId: 'c1', confirmId: 'q2', same: true });
+    await settle();
+    expect(told(), 'void, or asked on another page').toEqual([['identifyRequested', 'anna', 'c1']]);
+    expect(JSON.stringify(newer.messages), 'nothing is sent again by itself').not.toMatch(/123456|appel/);
+    screens.confirmWord('anna', { callId: 'c1', confirmId: 'q3', word: 'appel' });
+    await until('the third question', () => newer.of('confirmWord').length === 1);
+    for (const same of [false, true]) newer.say({ type: 'word', callId: 'c1', confirmId: 'q3', same });
+    newer.say({ type: 'withdraw', callId: 'c1' });
+    await until('the withdrawal', () => told().length === 3);
+    expect(told().slice(1)).toEqual([['wordConfirmed', 'anna', 'c1', 'q3', false], ['identifyWithdrawn', 'anna', 'c1']]);
+    expect(listener.logged()).not.toMatch(/123456|appel/);
+  });
+
+  it('says a warning again to a page that comes back, until the call is cleared', async () => {
+    const { cookie } = await login(listener.origin);
+    const first = await open(cookie);
+    const { screens } = listener;
+    screens.offer('anna', call('c1'));
+    screens.warn('anna', 'c2', 'codeUsedAgain');
+    screens.warn('anna', 'c1', 'codeUsedAgain');
+    await until('the warning', () => first.of('warning').length > 0);
+    expect(first.of('warning')).toEqual([{ type: 'warning', callId: 'c1', warning: 'codeUsedAgain' }]);
+    const back = await open(cookie);
+    expect(back.of('hello')[0]).toMatchObject({ call: { warning: 'codeUsedAgain' } });
+    screens.offer('anna', call('c2'));
+    await until('the next call', () => back.of('offer').length === 1);
+    expect(back.of('offer')[0]).toMatchObject({ call: { warning: null } });
+  });
+
+  it('tells why there is no identity when that has changed', async () => {
+    const page = await open((await login(listener.origin)).cookie);
+    listener.screens.offer('anna', call('c1', { identified: 'awaiting' }));
+    listener.screens.reveal('anna', { callId: 'c1', revealId: 'r1', identity: null });
+    listener.screens.reveal('anna', { callId: 'c1', revealId: 'r2', identity: null, identified: 'failed' });
+    await until('both', () => page.of('reveal').length === 2);
+    expect(page.of('reveal').map((m) => m['identified'])).toEqual(['awaiting', 'failed']);
   });
 
   it('notices a page that is open and dead', async () => {

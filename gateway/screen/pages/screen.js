@@ -2,19 +2,26 @@
 //
 // - Attributes live in text nodes of #identity and nowhere else in this page; taking them away empties that element.
 // - Whatever the page does not understand, cannot reach or was not told lately makes it blank first.
+import { $, isDrawn, setText } from './dom.js';
+import { forgetIdentify, hearIdentify, identifyRevealed, identifyTitle, keepFocus, renderIdentify, startIdentify, tickIdentify } from './identify.js';
 import { ago, clock, words } from './words.js';
 
-const $ = (id) => document.getElementById(id);
+/** An identity proved longer ago may be proved again; as long as a code lives by default. */
+const oldAfterMs = 15 * 60_000;
+
 const identityElement = $('identity');
 
 let language = chosenLanguage();
 let connection = 'connecting'; // connecting | live | lost | replaced
 let availability = 'available';
-let call = null; // nothing private: { callId, service, language, identified, phase }
+let call = null; // nothing private: { callId, service, language, identified, phase, canIdentify, warning }
 let waitedFrom = 0; // on the clock of performance.now()
 let connectedFrom = 0;
 /** When the shown identity was verified, on the clock of performance.now(); null when none is shown. */
 let verifiedFrom = null;
+let isProvedDuringCall = false;
+/** Whether the agent has read the warning. */
+let isWarningSeen = false;
 let lastReason = null;
 /** Grows whenever #identity is emptied or filled: an acknowledgement of something no longer drawn is not sent. */
 let drawing = 0;
@@ -75,8 +82,7 @@ function drop() {
 
 function lost(refused) {
   clearInterval(watch);
-  blank();
-  call = null;
+  forgetCall();
   lastReason = null;
   if (connection === 'replaced') return render();
   connection = 'lost';
@@ -97,7 +103,8 @@ async function connectIfLoggedIn() {
 }
 
 function toLogin() {
-  blank();
+  forgetCall();
+  render();
   location.replace('/login');
 }
 
@@ -106,7 +113,7 @@ function hear(message) {
     case 'beat':
       return say({ type: 'beat' });
     case 'hello':
-      blank();
+      forgetCall();
       connection = 'live';
       retryMs = 500;
       beatTimeoutMs = message.beatTimeoutMs;
@@ -119,7 +126,7 @@ function hear(message) {
       availability = message.value;
       return render();
     case 'offer':
-      blank();
+      forgetCall();
       lastReason = null;
       take(message.call);
       return render();
@@ -128,6 +135,8 @@ function hear(message) {
       blank();
       if (call.phase === 'ringing') call.phase = 'answered';
       call.identified = message.identified;
+      isProvedDuringCall = message.identity !== null && message.how === 'duringCall';
+      identifyRevealed();
       render();
       return reveal(message);
     case 'connected':
@@ -135,22 +144,34 @@ function hear(message) {
       call.phase = 'connected';
       connectedFrom = performance.now() - message.connectedMs;
       return render();
+    case 'warning':
+      if (!call || call.callId !== message.callId) return undefined;
+      call.warning = message.warning;
+      isWarningSeen = false;
+      return render();
     case 'clear':
       if (!call || call.callId !== message.callId) return undefined;
-      blank();
-      call = null;
+      forgetCall();
       lastReason = message.reason;
       return render();
     case 'replaced':
-      blank();
-      call = null;
+      forgetCall();
       connection = 'replaced';
       return render();
     case 'expired':
       return toLogin();
     default:
-      return undefined;
+      return call && call.callId === message.callId && hearIdentify(message) ? render() : undefined;
   }
+}
+
+/** Nothing of a caller stays: details, digits, word, warning. */
+function forgetCall() {
+  blank();
+  forgetIdentify();
+  call = null;
+  isProvedDuringCall = false;
+  isWarningSeen = false;
 }
 
 function take(offered) {
@@ -196,11 +217,12 @@ function row(list, label, value) {
   return definition;
 }
 
-function reveal({ callId, revealId, identity }) {
+function reveal({ callId, revealId, identified, identity, how: proved }) {
   const values = [];
   if (identity === null) {
-    identityElement.className = 'unidentified';
-    identityElement.append(labelled('h2', undefined, wordLabel('notIdentifiedTitle')), labelled('p', undefined, wordLabel('notIdentified')));
+    identityElement.className = `unidentified ${identified}`;
+    const part = (i) => ({ nl: words.nl.unidentified[identified][i], en: words.en.unidentified[identified][i] });
+    identityElement.append(labelled('h2', undefined, part(0)), labelled('p', undefined, part(1)), labelled('p', undefined, wordLabel('notIdentified')));
   } else {
     identityElement.className = 'verified';
     identityElement.append(labelled('h2', undefined, wordLabel('verifiedTitle')));
@@ -214,6 +236,7 @@ function reveal({ callId, revealId, identity }) {
     const how = element('dl', 'how');
     const purpose = row(how, wordLabel('purpose'), '');
     purpose.replaceChildren(labelled('bdi', undefined, identity.purpose));
+    if (proved) row(how, wordLabel('how'), '').replaceChildren(labelled('bdi', undefined, wordLabel(proved)));
     const method = row(how, wordLabel('method'), '');
     method.replaceChildren(labelled('bdi', undefined, identity.method ?? wordLabel('noMethod')));
     const when = row(how, wordLabel('verifiedAt'), '');
@@ -229,7 +252,7 @@ function reveal({ callId, revealId, identity }) {
   const drawn = drawing;
   const heading = identityElement.firstElementChild;
   afterPainting(() => {
-    const stands = drawn === drawing && heading.isConnected && heading.getClientRects().length > 0
+    const stands = drawn === drawing && isDrawn(heading)
       && values.every(([node, value]) => node.isConnected && node.textContent === value);
     if (stands) say({ type: 'ack', callId, revealId });
   });
@@ -262,16 +285,11 @@ function afterPainting(then) {
 
 // ---- the rest of the page -------------------------------------------------------------------------------------
 
-function setText(node, text) {
-  // A live region speaks on every change of its content, also to the same text.
-  if (node.textContent !== text) node.textContent = text;
-}
-
 function render() {
   const w = words[language];
   const live = connection === 'live';
+  const held = document.activeElement;
   document.documentElement.lang = language;
-  document.title = call ? `${w.titleCall} – ${w.title}` : w.title;
   for (const node of document.querySelectorAll('[data-word]')) setText(node, w[node.dataset.word]);
   for (const node of identityElement.querySelectorAll('[data-nl]')) setText(node, node.dataset[language]);
   setText($('language'), w.other);
@@ -295,12 +313,17 @@ function render() {
   $('call-facts').hidden = !call;
   setText($('fact-service'), call ? call.service : '');
   setText($('fact-language'), call ? w.languages[call.language] : '');
-  setText($('fact-identified'), call ? w.identified[call.identified] : '');
+  setText($('fact-identified'), call ? (isProvedDuringCall ? w.verifiedDuringCall : w.identified[call.identified]) : '');
   $('fact-identified').className = call ? call.identified : '';
   $('fact-timer-row').hidden = call?.phase !== 'connected';
   $('end').hidden = !call || call.phase === 'ringing';
+  $('warning').hidden = !call?.warning || isWarningSeen;
+  setText($('warning-text'), call?.warning && !isWarningSeen ? w.warnings[call.warning] : '');
   renderClocks();
   renderAge();
+  const subject = identifyTitle() ?? (call ? w.titleCall : undefined);
+  document.title = subject ? `${subject} – ${w.title}` : w.title;
+  keepFocus(held);
 }
 
 function renderClocks() {
@@ -308,15 +331,19 @@ function renderClocks() {
   else if (call) setText($('fact-waited'), clock(connectedFrom - waitedFrom));
   else setText($('fact-waited'), '');
   setText($('timer'), call?.phase === 'connected' ? clock(performance.now() - connectedFrom) : '');
+  tickIdentify();
 }
 
 function renderAge() {
   for (const time of identityElement.querySelectorAll('time')) {
     setText(time, new Date(time.dateTime).toLocaleString(language, { dateStyle: 'medium', timeStyle: 'short' }));
   }
+  const age = verifiedFrom === null ? null : Math.max(0, performance.now() - verifiedFrom);
   // The age changes by itself, so it stands outside the live region, which would be read out again every time.
-  $('fact-age-row').hidden = verifiedFrom === null;
-  setText($('fact-age'), verifiedFrom === null ? '' : ago(Math.max(0, performance.now() - verifiedFrom), language));
+  $('fact-age-row').hidden = age === null;
+  setText($('fact-age'), age === null ? '' : ago(age, language));
+  const isDoubtful = call?.identified !== 'verified' || call.warning !== null || (age !== null && age > oldAfterMs);
+  renderIdentify(language, call, call?.phase === 'connected' && call.canIdentify && isDoubtful);
 }
 
 function chosenLanguage() {
@@ -348,6 +375,10 @@ for (const radio of document.querySelectorAll('input[name=availability]')) {
 $('end').addEventListener('click', () => {
   if (call) say({ type: 'end', callId: call.callId });
 });
+$('warning-seen').addEventListener('click', () => {
+  isWarningSeen = true;
+  render();
+});
 $('use-here').addEventListener('click', () => connect());
 
 // A sign of the person, at most once a minute, keeps the login alive.
@@ -361,15 +392,14 @@ for (const sign of ['pointerdown', 'keydown']) {
 }
 
 setInterval(renderClocks, 500);
-setInterval(renderAge, 15_000);
+setInterval(render, 15_000);
 document.addEventListener('visibilitychange', checkHeard);
 
 // Leaving, going back, freezing: nothing of a caller stays in a page that is put away.
 function putAway() {
   clearTimeout(retryTimer);
   clearInterval(watch);
-  blank();
-  call = null;
+  forgetCall();
   const old = socket;
   socket = null;
   old?.close();
@@ -383,4 +413,5 @@ addEventListener('pageshow', (event) => {
 });
 document.addEventListener('resume', () => connect());
 
+startIdentify(say, render);
 connect();
