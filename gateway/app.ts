@@ -10,6 +10,7 @@ import { companionPages, connectRedis, createCoreServer, pairingPages, tenantPat
 import { words } from '../ivr/index.js';
 import { Reception } from './call/reception.js';
 import { EngineError, Engines, type EngineAddresses } from './engines/spawn.js';
+import { Happenings } from './happenings.js';
 import { bounded } from './media/bounded.js';
 import { opsRoutes, type HealthReport } from './ops/listener.js';
 import { Metrics } from './ops/metrics.js';
@@ -37,6 +38,8 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   /** Where phones and trunks call, when the embedded engines are used. */
   sipAddress: { host: string; port: number } | undefined;
   readonly metrics: Metrics;
+  /** What happens to calls and agents, for whoever keeps count of it. */
+  readonly happenings: Happenings;
   engines: Engines | undefined;
   readonly tenants: readonly TenantRoom[];
   /** The way to Redis, when sessions are kept there. */
@@ -50,6 +53,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
 
   private constructor(private readonly config: Config, private readonly log: Logger) {
     super();
+    this.happenings = new Happenings(log.child({ room: 'happenings' }));
     this.metrics = new Metrics({
       waiting: () => this.sum(({ desk }) => desk.waiting),
       agentsReady: () => this.sum(({ desk }) => desk.staffed),
@@ -79,6 +83,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
         config,
         screens: this.screens,
         metrics: this.metrics,
+        happenings: this.happenings,
         promptsPath: config.media.promptsPath ?? ownPromptsPath,
         trunkOfPhone: (uri) => trunks.of(/^sips?:(?:[^@]*@)?([^:;?>]+)/i.exec(uri)?.[1] ?? ''),
       },

@@ -9,6 +9,7 @@ import { hasRightCheckDigit, IdentifyError, type PairingInvitation, type Progres
 import type { Config, Tenant } from '../../config/index.js';
 import { enterCode, greet, keepCompany, offerIdentify, readInvitation, say, words, type CodeProblem, type CompanyNews, type SpokenCode } from '../../ivr/index.js';
 import type { DeskAgent } from '../desk/desk.js';
+import type { Happenings } from '../happenings.js';
 import type { MediaPool } from '../media/pool.js';
 import type { Screens } from '../screen/screens.js';
 import type { Metrics } from '../ops/metrics.js';
@@ -30,6 +31,7 @@ export interface CallContext {
   readonly config: Config;
   readonly screens: Screens;
   readonly metrics: Metrics;
+  readonly happenings: Happenings;
   /** Trunk of an agent's phone, if its address is one we know. */
   trunkOfPhone(uri: string): TrunkConfig | undefined;
   /** Folder of the prompts as the media servers see it. */
