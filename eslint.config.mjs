@@ -22,6 +22,7 @@ export default tseslint.config(
     ['ivr', ['core-bridge', 'gateway', 'test']],
     ['core-bridge', ['ivr', 'gateway', 'test']],
     ['gateway', ['test']],
+    ['gateway/sign-in', ['ivr', 'call', 'desk', 'screen', 'test']],
     ['gateway/engines', ['config', 'core-bridge', 'ivr', 'test']],
   ].map(([room, forbidden]) => ({
     files: [`${room}/**/*.ts`],

@@ -15,6 +15,8 @@ import { bounded } from './media/bounded.js';
 import { opsRoutes, type HealthReport } from './ops/listener.js';
 import { Metrics } from './ops/metrics.js';
 import { createScreens, type AgentScreens } from './screen/screens.js';
+import { agentsListener } from './sign-in/listener.js';
+import { SignIn } from './sign-in/sign-in.js';
 import { SipNode } from './sip/node.js';
 import { Trunks } from './sip/trunks.js';
 import { openTenant, type TenantRoom } from './tenants.js';
@@ -44,6 +46,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   readonly tenants: readonly TenantRoom[];
   /** The way to Redis, when sessions are kept there. */
   private readonly link: RedisLink | undefined;
+  private readonly signIn: SignIn;
   private readonly screens: AgentScreens;
   private readonly reception: Reception;
   private readonly nodes: SipNode[] = [];
@@ -67,14 +70,21 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       publicUrl: () => this.urls.public,
       demoCoreUrl: config.demo ? () => `${this.urls.public}/demo/core` : undefined,
     }));
-    this.screens = createScreens({
-      agents: config.tenants.flatMap(({ agents }) => agents).map((agent) => ({
+    this.signIn = new SignIn({
+      accounts: config.tenants.flatMap(({ name: tenant, agents }) => agents.map((agent) => ({
         name: agent.name,
         displayName: agent.displayName,
-        checkPassword: (password) => verifyPassword(password, agent.passwordHash.reveal()),
-      })),
-      log: log.child({ room: 'screen' }),
+        tenant,
+        roles: ['agent'] as const,
+        checkPassword: (password: string) => verifyPassword(password, agent.passwordHash.reveal()),
+      }))),
+      log: log.child({ room: 'sign-in' }),
       ...(config.listeners.agents.url === undefined ? {} : { origins: [new URL(config.listeners.agents.url).origin] }),
+    });
+    this.screens = createScreens({
+      agents: config.tenants.flatMap(({ agents }) => agents).map(({ name, displayName }) => ({ name, displayName })),
+      signIn: this.signIn,
+      log: log.child({ room: 'screen' }),
     });
     const trunks = new Trunks(config.trunks);
     this.trunks = trunks;
@@ -173,6 +183,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     await bounded(this.reception.drain(graceMs), graceMs + 3 * stopStepMs, 'calls').catch((error: unknown) => this.log.error({ err: error }, 'calls did not end in time'));
     for (const { desk } of this.tenants) desk.close();
     this.screens.close();
+    this.signIn.close();
     await step('listeners', Promise.all(this.servers.map((listener) => listener.close())));
     for (const node of this.nodes) node.close();
     if (this.engines) await step('engines', this.engines.stop());
@@ -198,7 +209,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     });
     const apps = { public: make('public'), core, agents: make('agents'), ops: make('ops') };
     this.servers.push(...Object.values(apps));
-    await apps.agents.register(this.screens.plugin);
+    await apps.agents.register(agentsListener(this.signIn, [this.screens.plugin]));
     await this.citizensPages(apps.public);
     opsRoutes(apps.ops, () => this.health(), this.metrics);
     if (config.demo) {

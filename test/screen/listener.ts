@@ -2,8 +2,11 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Page } from 'playwright-core';
 import { createScreens, type AgentScreens, type OfferedCall, type Revelation, type ScreensOptions } from '../../gateway/screen/screens.js';
+import { agentsListener } from '../../gateway/sign-in/listener.js';
+import { SignIn, type Account, type SignInOptions } from '../../gateway/sign-in/sign-in.js';
 
 export interface Listener {
+  signIn: SignIn;
   screens: AgentScreens;
   app: FastifyInstance;
   origin: string;
@@ -16,33 +19,32 @@ export interface Listener {
 
 export const password = 'correct horse battery';
 
+/** An account of an agent whose password is `password`. */
+export function account(name: string, displayName = name, over: Partial<Account> = {}): Account {
+  return { name, displayName, tenant: 'main', roles: ['agent'], checkPassword: async (given) => given === password, ...over };
+}
+
 /** An agents' listener on a free port of loopback, with three agents, `anna`, `bram` and `cor`, who share a password. */
-export async function startListener(options: Partial<ScreensOptions> = {}, port = 0): Promise<Listener> {
+export async function startListener(options: Partial<Omit<ScreensOptions, 'signIn'> & SignInOptions> = {}, port = 0): Promise<Listener> {
   const lines: string[] = [];
   const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
-  const checkPassword = async (given: string): Promise<boolean> => given === password;
-  const screens = createScreens({
-    agents: [
-      { name: 'anna', displayName: 'Anna de Wit', checkPassword },
-      { name: 'bram', displayName: 'Bram', checkPassword },
-      { name: 'cor', displayName: 'Cor', checkPassword },
-    ],
-    log,
-    ...options,
-  });
+  const accounts = options.accounts ?? [account('anna', 'Anna de Wit'), account('bram', 'Bram'), account('cor', 'Cor')];
+  const signIn = new SignIn({ log, ...options, accounts });
+  const screens = createScreens({ agents: accounts, log, ...options, signIn });
   const told: unknown[][] = [];
   for (const event of ['present', 'gone', 'availability', 'acknowledged', 'endRequested', 'identifyRequested', 'identifyWithdrawn', 'wordConfirmed'] as const) {
     screens.on(event, (...args: unknown[]) => void told.push([event, ...args]));
   }
   const loggerInstance: FastifyBaseLogger = log;
   const app = fastify({ loggerInstance, forceCloseConnections: true });
-  await app.register(screens.plugin);
+  await app.register(agentsListener(signIn, [screens.plugin]));
   const origin = await app.listen({ host: '127.0.0.1', port });
   return {
-    screens, app, origin, told,
+    signIn, screens, app, origin, told,
     logged: () => lines.join(''),
     close: async () => {
       screens.close();
+      signIn.close();
       await app.close();
     },
   };

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LoginThrottle } from '../../gateway/screen/login-throttle.js';
-import { languageOf } from '../../gateway/screen/pages.js';
-import { isOwnOrigin } from '../../gateway/screen/request-origin.js';
-import { LoginSessions } from '../../gateway/screen/sessions.js';
-import { login, password, startListener, type Listener } from './listener.js';
+import { LoginThrottle } from '../../gateway/sign-in/login-throttle.js';
+import { languageOf } from '../../gateway/sign-in/login-page.js';
+import { isOwnOrigin } from '../../gateway/sign-in/request-origin.js';
+import type { Principal } from '../../gateway/sign-in/principal.js';
+import { Sessions } from '../../gateway/sign-in/sessions.js';
+import { account, login, password, startListener, type Listener } from '../screen/listener.js';
 
 let listener: Listener;
 beforeEach(async () => {
@@ -54,7 +55,7 @@ describe('logging in', () => {
     await listener.close();
     let checks = 0;
     const checkPassword = async () => (checks++, true);
-    listener = await startListener({ agents: [{ name: 'anna', displayName: 'Anna', checkPassword }] });
+    listener = await startListener({ accounts: [account('anna', 'Anna', { checkPassword })] });
     expect((await login(listener.origin, 'nobody', 'x')).status).toBe(401);
     expect(checks).toBe(1);
   });
@@ -64,7 +65,7 @@ describe('logging in', () => {
     const checkPassword = async () => {
       throw new Error('no memory');
     };
-    listener = await startListener({ agents: [{ name: 'anna', displayName: 'Anna', checkPassword }] });
+    listener = await startListener({ accounts: [account('anna', 'Anna', { checkPassword })] });
     for (let i = 0; i < 5; i += 1) {
       const { status, response } = await login(listener.origin, 'anna', `x${i}`);
       expect([status, await response.json()]).toMatchObject([500, { error: 'internal_error' }]);
@@ -100,7 +101,7 @@ describe('logging in', () => {
       atOnce -= 1;
       return given === password;
     };
-    listener = await startListener({ agents: Array.from({ length: 40 }, (_, i) => ({ name: `agent${i}`, displayName: `Agent ${i}`, checkPassword })) });
+    listener = await startListener({ accounts: Array.from({ length: 40 }, (_, i) => account(`agent${i}`, `Agent ${i}`, { checkPassword })) });
     const logins = await Promise.all(Array.from({ length: 40 }, (_, i) => login(listener.origin, `agent${i}`)));
     expect(logins.map((l) => l.status)).toEqual(logins.map(() => 303));
     expect(most).toBeLessThanOrEqual(2);
@@ -188,27 +189,28 @@ describe('the pieces', () => {
 
   it('sessions end by idling and by age, not in a call, and are bounded', () => {
     let now = 0;
-    const sessions = new LoginSessions({ idleTimeoutMs: 1000, maxSessionMs: 5000, maxPerAgent: 2, now: () => now });
-    const { cookie, session } = sessions.start('anna');
+    const somebody = (name: string): Principal => ({ name, displayName: name, tenant: 'main', roles: ['agent'], by: 'password' });
+    const sessions = new Sessions({ idleTimeoutMs: 1000, maxSessionMs: 5000, maxPerPerson: 2, now: () => now });
+    const { cookie, session } = sessions.start(somebody('anna'));
     expect(sessions.find(cookie)).toBe(session);
     expect(sessions.find(`${cookie}x`)).toBeUndefined();
     now = 900;
-    sessions.touch(session);
+    session.touch();
     now = 1800;
     expect(sessions.find(cookie)).toBe(session);
     now = 1900;
     expect(sessions.find(cookie)).toBeUndefined();
     expect(sessions.sweep(() => true)).toEqual([]);
     expect(sessions.sweep(() => false)).toEqual([session]);
-    const old = sessions.start('bram');
-    for (; now < 6400; now += 500) sessions.touch(old.session);
-    sessions.touch(old.session);
+    const old = sessions.start(somebody('bram'));
+    for (; now < 6400; now += 500) old.session.touch();
+    old.session.touch();
     expect(sessions.find(old.cookie)).toBe(old.session);
     now += 600;
-    sessions.touch(old.session);
+    old.session.touch();
     expect(sessions.find(old.cookie)).toBeUndefined();
     sessions.sweep(() => false);
-    const three = [sessions.start('cor'), sessions.start('cor'), sessions.start('cor')];
+    const three = [sessions.start(somebody('cor')), sessions.start(somebody('cor')), sessions.start(somebody('cor'))];
     expect(three[2]!.ended).toEqual([three[0]!.session]);
     expect(sessions.size).toBe(2);
   });
