@@ -3,6 +3,7 @@
  * acknowledges what it is shown.
  */
 import WebSocket from 'ws';
+import type { TransferTarget } from '../screen/contract.js';
 import type { ServerMessage } from '../screen/messages.js';
 
 export interface Shown {
@@ -10,6 +11,9 @@ export interface Shown {
   name: string | undefined;
   /** Values shown, by the English label; null when the caller is plainly not identified. */
   fields: Record<string, string> | null;
+  revealId: string;
+  /** Attribute names of fields whose value was not sent, by the English label. */
+  masked: Record<string, string>;
 }
 
 export class ScreenClient {
@@ -75,6 +79,28 @@ export class ScreenClient {
     if (this.shown) this.say({ type: 'end', callId: this.shown.callId });
   }
 
+  /** Asks for a masked field, by its English label; its value comes into `shown.fields`. */
+  unmask(label: string): void {
+    const field = this.shown?.masked[label];
+    if (this.shown && field !== undefined) this.say({ type: 'unmask', callId: this.shown.callId, revealId: this.shown.revealId, field });
+  }
+
+  askTargets(): void {
+    if (this.shown) this.say({ type: 'transferTargets', callId: this.shown.callId });
+  }
+
+  transfer(target: TransferTarget): void {
+    if (this.shown) this.say({ type: 'transfer', callId: this.shown.callId, target });
+  }
+
+  setAvailable(available: boolean): void {
+    this.say({ type: 'availability', value: available ? 'available' : 'break' });
+  }
+
+  wrapUpDone(): void {
+    this.say({ type: 'wrapUpDone' });
+  }
+
   close(): void {
     clearInterval(this.beats);
     this.socket.terminate();
@@ -93,10 +119,17 @@ export class ScreenClient {
         this.beats = setInterval(() => this.say({ type: 'beat' }), message.beatIntervalMs);
         return;
       case 'reveal': {
-        const fields = message.identity && Object.fromEntries(message.identity.fields.map((field) => [field.label.en, field.value]));
-        this.shown = { callId: message.callId, name: fields ? Object.values(fields)[0] : undefined, fields };
+        const given = message.identity?.fields ?? [];
+        const fields = message.identity && Object.fromEntries(given.flatMap(({ label, value }) => (value === undefined ? [] : [[label.en, value] as const])));
+        const masked = Object.fromEntries(given.flatMap(({ label, name, value }) => (value === undefined ? [[label.en, name] as const] : [])));
+        this.shown = { callId: message.callId, revealId: message.revealId, name: fields ? Object.values(fields)[0] : undefined, fields, masked };
         this.onPop?.(this.shown);
         if (this.acknowledges) this.say({ type: 'ack', callId: message.callId, revealId: message.revealId });
+        return;
+      }
+      case 'unmasked': {
+        const label = Object.entries(this.shown?.masked ?? {}).find(([, name]) => name === message.field)?.[0];
+        if (this.shown?.fields && this.shown.revealId === message.revealId && label !== undefined && message.value !== null) this.shown.fields[label] = message.value;
         return;
       }
       case 'clear':

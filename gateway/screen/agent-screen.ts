@@ -1,6 +1,8 @@
-import type { Availability, ClearReason, Identified, Invitation, InvitationProblem, OfferedCall, Revelation, Warning, WordToCompare } from './contract.js';
-import { identityForPage } from './labels.js';
-import type { CallOnPage, PageMessage, Phase, ServerMessage } from './messages.js';
+import type {
+  Availability, ClearReason, Identified, Invitation, InvitationProblem, OfferedCall, Revelation, SeatOnScreen, TransferProblem, TransferTarget, TransferTargets, Unmasked, Warning, WordToCompare,
+} from './contract.js';
+import { identityForPage, valueForPage } from './labels.js';
+import type { CallOnPage, PageMessage, Phase, SeatOnPage, ServerMessage } from './messages.js';
 
 /** A page as this module needs it: somewhere to send to. Identity of the object says which page it is. */
 export interface Page {
@@ -13,19 +15,39 @@ export type AgentAct =
   | { type: 'endRequested'; callId: string }
   | { type: 'identifyRequested'; callId: string }
   | { type: 'identifyWithdrawn'; callId: string }
-  | { type: 'wordConfirmed'; callId: string; confirmId: string; same: boolean };
+  | { type: 'wordConfirmed'; callId: string; confirmId: string; same: boolean }
+  | { type: 'unmaskRequested'; callId: string; revealId: string; field: string }
+  | { type: 'transferRequested'; callId: string; target: TransferTarget }
+  /** Not for the desk: the page wants to know where the call could go. */
+  | { type: 'targetsWanted'; callId: string }
+  | { type: 'leaseLost'; callId: string }
+  | { type: 'wrapUpDone' };
+
+export interface AgentScreenOptions {
+  beatIntervalMs: number;
+  beatTimeoutMs: number;
+  /** How long a shown call may go without being renewed; Infinity: for ever. */
+  leaseMs?: number;
+}
+
+/** How long an unmasked value stands. */
+const unmaskedForMs = 60_000;
+/** A transfer that nobody answered for may be asked for again after this long. */
+const transferAnswerMs = 60_000;
 
 interface ShownCall {
-  readonly offered: OfferedCall;
+  offered: OfferedCall;
   identified: Identified;
   readonly offeredAt: number;
   phase: Phase;
   connectedAt: number | undefined;
   /** The newest reveal, and the only page it was sent to. Attributes themselves are never kept here. */
-  reveal: { revealId: string; page: Page; acknowledged: boolean } | undefined;
+  reveal: { revealId: string; page: Page; acknowledged: boolean; isIdentity: boolean; masked: ReadonlySet<string>; asked: Set<string> } | undefined;
   /** The word comparison that is asked now, and the only page it was asked on. The word itself is not kept. */
   comparison: { confirmId: string; page: Page } | undefined;
   warning: Warning | undefined;
+  transferAskedAt: number | undefined;
+  leaseUntil: number;
 }
 
 /**
@@ -35,14 +57,17 @@ interface ShownCall {
 export class AgentScreen {
   readonly displayName: string;
   readonly #beats: { beatIntervalMs: number; beatTimeoutMs: number };
+  readonly #leaseMs: number;
   readonly #now: () => number;
   #page: Page | undefined;
   #call: ShownCall | undefined;
+  #seat: SeatOnScreen | undefined;
   availability: Availability = 'available';
 
-  constructor(displayName: string, beats: { beatIntervalMs: number; beatTimeoutMs: number }, now: () => number) {
+  constructor(displayName: string, { beatIntervalMs, beatTimeoutMs, leaseMs = Infinity }: AgentScreenOptions, now: () => number) {
     this.displayName = displayName;
-    this.#beats = beats;
+    this.#beats = { beatIntervalMs, beatTimeoutMs };
+    this.#leaseMs = leaseMs;
     this.#now = now;
   }
 
@@ -58,7 +83,7 @@ export class AgentScreen {
   attach(page: Page): void {
     this.#page = page;
     this.#forgetPage();
-    page.send({ type: 'hello', agent: this.displayName, availability: this.availability, call: this.#callOnPage(), ...this.#beats });
+    page.send({ type: 'hello', agent: this.displayName, availability: this.availability, seat: this.#seatOnPage(), call: this.#callOnPage(), ...this.#beats });
   }
 
   /** @returns true when this page was the screen, so that now there is none */
@@ -70,8 +95,19 @@ export class AgentScreen {
   }
 
   offer(call: OfferedCall): void {
-    if (this.#call) this.clear(this.#call.offered.callId, 'ended');
-    this.#call = { offered: { ...call }, identified: call.identified, offeredAt: this.#now(), phase: 'ringing', connectedAt: undefined, reveal: undefined, comparison: undefined, warning: undefined };
+    const shown = this.#call;
+    if (shown?.offered.callId === call.callId) {
+      // How long the caller has waited is counted on from the first offer.
+      shown.offered = { ...call, waitedMs: shown.offered.waitedMs };
+      if (!shown.reveal?.isIdentity) shown.identified = call.identified;
+      return this.#send({ type: 'update', call: this.#callOnPage()! });
+    }
+    if (shown) this.clear(shown.offered.callId, 'ended');
+    const now = this.#now();
+    this.#call = {
+      offered: { ...call }, identified: call.identified, offeredAt: now, phase: 'ringing', connectedAt: undefined,
+      reveal: undefined, comparison: undefined, warning: undefined, transferAskedAt: undefined, leaseUntil: now + this.#leaseMs,
+    };
     this.#send({ type: 'offer', call: this.#callOnPage()! });
   }
 
@@ -79,7 +115,8 @@ export class AgentScreen {
     const call = this.#call;
     const page = this.#page;
     if (!call || call.offered.callId !== revelation.callId || !page) return false;
-    call.reveal = { revealId: revelation.revealId, page, acknowledged: false };
+    const masked = new Set(revelation.identity ? revelation.masked : []);
+    call.reveal = { revealId: revelation.revealId, page, acknowledged: false, isIdentity: revelation.identity !== null, masked, asked: new Set() };
     if (call.phase === 'ringing') call.phase = 'answered';
     // What was true when the call was offered may not be any more; the page never says both.
     if (revelation.identity) call.identified = 'verified';
@@ -119,6 +156,45 @@ export class AgentScreen {
     if (!call || call.offered.callId !== callId) return;
     call.warning = warning;
     this.#send({ type: 'warning', callId, warning });
+  }
+
+  unmasked({ callId, revealId, field, value }: Unmasked): void {
+    const call = this.#call;
+    const reveal = call?.reveal;
+    if (!call || !reveal || call.offered.callId !== callId || reveal.revealId !== revealId || !reveal.asked.delete(field)) return;
+    const shown = value === null ? { value, shortened: false } : valueForPage(value);
+    reveal.page.send({ type: 'unmasked', callId, revealId, field, ...shown, hideAfterMs: unmaskedForMs });
+  }
+
+  transferTargets(callId: string, targets: TransferTargets): void {
+    if (this.callId === callId) this.#send({ type: 'transferTargets', callId, targets });
+  }
+
+  transferFailed(callId: string, reason: TransferProblem): void {
+    const call = this.#call;
+    if (!call || call.offered.callId !== callId) return;
+    call.transferAskedAt = undefined;
+    this.#send({ type: 'transferFailed', callId, reason });
+  }
+
+  renewLease(callId: string): void {
+    const call = this.#call;
+    if (!call || call.offered.callId !== callId || this.#leaseMs === Infinity) return;
+    call.leaseUntil = this.#now() + this.#leaseMs;
+    this.#send({ type: 'lease', callId, forMs: this.#leaseMs });
+  }
+
+  /** Takes a call off that was not renewed in time. @returns its id */
+  endLease(): string | undefined {
+    const call = this.#call;
+    if (!call || this.#now() < call.leaseUntil) return undefined;
+    this.clear(call.offered.callId, 'leaseEnded');
+    return call.offered.callId;
+  }
+
+  seat(seat: SeatOnScreen): void {
+    this.#seat = { ...seat };
+    this.#send({ type: 'seat', seat: this.#seatOnPage()! });
   }
 
   connected(callId: string): void {
@@ -171,6 +247,27 @@ export class AgentScreen {
         call.comparison = undefined;
         return { type: 'wordConfirmed', callId: message.callId, confirmId: message.confirmId, same: message.same };
       }
+      case 'unmask': {
+        const reveal = call?.reveal;
+        if (!call || !reveal || call.offered.callId !== message.callId || reveal.page !== page || reveal.revealId !== message.revealId) return undefined;
+        if (!reveal.masked.has(message.field) || reveal.asked.has(message.field)) return undefined;
+        reveal.asked.add(message.field);
+        return { type: 'unmaskRequested', callId: message.callId, revealId: message.revealId, field: message.field };
+      }
+      case 'transferTargets':
+        return this.#canTransfer(message.callId) ? { type: 'targetsWanted', callId: message.callId } : undefined;
+      case 'transfer': {
+        if (!call || !this.#canTransfer(message.callId)) return undefined;
+        if (call.transferAskedAt !== undefined && this.#now() - call.transferAskedAt < transferAnswerMs) return undefined;
+        call.transferAskedAt = this.#now();
+        return { type: 'transferRequested', callId: message.callId, target: message.target };
+      }
+      case 'leaseEnded':
+        if (!call || call.offered.callId !== message.callId) return undefined;
+        this.clear(message.callId, 'leaseEnded');
+        return { type: 'leaseLost', callId: message.callId };
+      case 'wrapUpDone':
+        return this.#seat?.state === 'wrapUp' ? { type: 'wrapUpDone' } : undefined;
       case 'beat':
       case 'active':
         return undefined;
@@ -184,6 +281,17 @@ export class AgentScreen {
     this.#call.comparison = undefined;
   }
 
+  #canTransfer(callId: string): boolean {
+    const call = this.#call;
+    return call?.offered.callId === callId && call.phase === 'connected' && call.offered.canTransfer === true;
+  }
+
+  #seatOnPage(): SeatOnPage | null {
+    if (!this.#seat) return null;
+    const { state, untilMs } = this.#seat;
+    return { state, ...(untilMs === undefined ? {} : { endsInMs: Math.max(0, untilMs - this.#now()) }) };
+  }
+
   #send(message: ServerMessage): void {
     this.#page?.send(message);
   }
@@ -192,9 +300,13 @@ export class AgentScreen {
     const call = this.#call;
     if (!call) return null;
     const now = this.#now();
-    const { callId, service, language, waitedMs, canIdentify } = call.offered;
-    const onPage: CallOnPage = { callId, service, language, identified: call.identified, phase: call.phase, canIdentify, warning: call.warning ?? null, waitedMs: waitedMs + (now - call.offeredAt) };
+    const { callId, service, language, waitedMs, canIdentify, canTransfer, transferredBy } = call.offered;
+    const onPage: CallOnPage = {
+      callId, service, language, identified: call.identified, phase: call.phase, canIdentify, canTransfer: canTransfer === true, transferredBy: transferredBy ?? null,
+      warning: call.warning ?? null, waitedMs: waitedMs + (now - call.offeredAt),
+    };
     if (call.connectedAt !== undefined) onPage.connectedMs = now - call.connectedAt;
+    if (this.#leaseMs !== Infinity) onPage.leaseMs = Math.max(0, call.leaseUntil - now);
     return onPage;
   }
 }

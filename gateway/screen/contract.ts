@@ -4,7 +4,10 @@ import type { RevealedIdentity } from '../../core-bridge/vault/vault.js';
 /** What the agent may know of a caller before any attribute is shown. */
 export type Identified = 'verified' | 'awaiting' | 'failed' | 'unauthenticated' | 'none';
 export type Availability = 'available' | 'break';
-export type ClearReason = 'ended' | 'missed' | 'requeued' | 'failed';
+/** `transferred`: to somebody else. `leaseEnded`: the live call did not say in time that it is still there. */
+export type ClearReason = 'ended' | 'missed' | 'requeued' | 'failed' | 'transferred' | 'leaseEnded';
+/** What an agent does now, as the desk knows it. */
+export type SeatState = 'away' | 'break' | 'available' | 'offered' | 'busy' | 'wrapUp' | 'resting';
 export type ScreenLanguage = 'nl' | 'en';
 
 /** A text in every language of the screen. */
@@ -20,6 +23,46 @@ export interface OfferedCall {
   identified: Identified;
   /** Whether the caller can be asked to identify themselves now. */
   canIdentify: boolean;
+  /** Whether the agent may send this caller on from the screen; not, if left out. */
+  canTransfer?: boolean;
+  /** The colleague the caller comes from, as the agent should read it. */
+  transferredBy?: string;
+  /** Where the call lives, when that may be another node. Screens do not look at it. */
+  node?: string;
+}
+
+/** Where an agent wants to send a caller on to. */
+export type TransferTarget =
+  | { kind: 'agent'; name: string }
+  | { kind: 'service'; name: string }
+  /** Outside: no identity goes along. */
+  | { kind: 'number'; number: string };
+
+export type TransferProblem = 'busy' | 'unknown' | 'refused' | 'noAnswer';
+
+/** What an agent may choose from when transferring. */
+export interface TransferTargets {
+  /** Colleagues, without the agent who asks. */
+  agents: readonly { name: string; displayName: string; state: SeatState }[];
+  services: readonly { name: string; waiting: number; staffed: number }[];
+  /** Whether outside numbers may be typed. */
+  outside: boolean;
+}
+
+export interface SeatOnScreen {
+  state: SeatState;
+  /** When the state ends by itself, in ms since the epoch: of wrap-up and resting. */
+  untilMs?: number;
+}
+
+/** A masked value that the agent asked for. */
+export interface Unmasked {
+  callId: string;
+  revealId: string;
+  /** Attribute name, as in `masked` of the reveal. */
+  field: string;
+  /** null: it cannot be shown, for instance because that could not be recorded. */
+  value: string | null;
 }
 
 /** What the agent reads out to a caller who is to identify themselves now. */
@@ -58,6 +101,8 @@ export interface Revelation {
   purposeLabel?: Label;
   /** Why there is no identity, if that changed since the call was offered; only beside `identity: null`. */
   identified?: Exclude<Identified, 'verified'>;
+  /** Names of attributes that the caller has and whose value is not in `identity`: the agent may ask for each (see masking.ts). */
+  masked?: readonly string[];
 }
 
 export interface ScreenEvents {
@@ -75,6 +120,20 @@ export interface ScreenEvents {
   identifyWithdrawn: [agent: string, callId: string];
   /** The agent compared the words; told once for each question, and only by the page on which it was asked. */
   wordConfirmed: [agent: string, callId: string, confirmId: string, same: boolean];
+  /** The agent wants to see a masked field of the newest reveal; answered with `unmasked`. Told once until it is answered. */
+  unmaskRequested: [agent: string, callId: string, revealId: string, field: string];
+  /** Told once until the call is cleared or `transferFailed`. Whether the target may be chosen is for the listener to check. */
+  transferRequested: [agent: string, callId: string, target: TransferTarget];
+  wrapUpDone: [agent: string];
+  /**
+   * The lease of a shown call ran out, here or on the page's own clock, and the call was taken off the screen. A call that
+   * is alive nevertheless offers itself and reveals again.
+   */
+  leaseLost: [agent: string, callId: string];
+  /** The agent locked the screen: it is blank, and `gone` follows. The login stays. */
+  locked: [agent: string];
+  /** `present` follows when a page is open again. */
+  unlocked: [agent: string];
 }
 
 /**
@@ -82,14 +141,17 @@ export interface ScreenEvents {
  * the caller and does nothing (`reveal` answers false).
  */
 export interface Screens extends EventEmitter<ScreenEvents> {
-  /** Shows a call that rings at this agent. A call the screen still shows is cleared first. */
+  /**
+   * Shows a call that rings at this agent. A call the screen still shows is cleared first; the same call is brought up to
+   * date, and what was revealed of it stays.
+   */
   offer(agent: string, call: OfferedCall): void;
   /**
    * Hands the attributes of the offered call to the agent's live screen, and to nothing else; they are not kept.
    * @returns false when there is no live screen, or when the screen is not showing this call (any more)
    */
   reveal(agent: string, revelation: Revelation): boolean;
-  /** Shows what to read out to the caller. Ignored for any call but the one shown; so are the next four. */
+  /** Shows what to read out to the caller. Ignored for any call but the one shown; so are the next seven. */
   invitation(agent: string, invitation: Invitation): void;
   invitationFailed(agent: string, failure: { callId: string; reason: InvitationProblem }): void;
   /** Asks the agent to compare the word; an earlier question is void. */
@@ -100,6 +162,16 @@ export interface Screens extends EventEmitter<ScreenEvents> {
   warn(agent: string, callId: string, warning: Warning): void;
   /** The agent and the caller hear each other. */
   connected(agent: string, callId: string): void;
+  /** Shows a value that was asked for, for a minute. Nothing happens unless it was asked for on this page, of this reveal. */
+  unmasked(agent: string, unmasked: Unmasked): void;
+  transferFailed(agent: string, failure: { callId: string; reason: TransferProblem }): void;
+  /**
+   * Said by the live call every 3 seconds while a screen shows it. A call that does not is taken off after `leaseMs`, by
+   * the server and by the page, each on its own clock.
+   */
+  renewLease(agent: string, callId: string): void;
+  /** What the agent does as the desk knows it: shows wrap-up and rest, with the time left. */
+  seat(agent: string, seat: SeatOnScreen): void;
   /** Takes the call off the screen, attributes first. Ignored for any call but the one shown. */
   clear(agent: string, callId: string, reason: ClearReason): void;
   isPresent(agent: string): boolean;

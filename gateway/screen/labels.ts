@@ -40,19 +40,20 @@ const methods: Readonly<Record<string, string>> = {
 };
 
 /** Turns what the vault revealed into what the page draws: labelled, in reading order, bounded, and free of characters that draw nothing or turn the text around. */
-export function identityForPage(identity: RevealedIdentity, revelation: Pick<Revelation, 'labels' | 'purposeLabel'>, now: number): IdentityOnPage {
-  const entries = Object.entries(identity.attributes).map(([name, value]) => {
+export function identityForPage(identity: RevealedIdentity, revelation: Pick<Revelation, 'labels' | 'purposeLabel' | 'masked'>, now: number): IdentityOnPage {
+  const masked = new Set(revelation.masked);
+  const entries = [...Object.entries(identity.attributes).filter(([name]) => !masked.has(name)), ...[...masked].map((name) => [name, undefined] as const)].map(([name, value]) => {
     const plain = name.toLowerCase();
     const builtIn = labelByName.get(plain) ?? labelByName.get(plain.slice(plain.lastIndexOf('.') + 1));
     const own = revelation.labels && Object.hasOwn(revelation.labels, name) ? revelation.labels[name] : undefined;
-    return { rank: builtIn?.rank ?? known.length, field: fieldOf(own ?? builtIn?.label ?? bothLanguages(readable(name)), value) };
+    return { rank: builtIn?.rank ?? known.length, field: fieldOf(name, own ?? builtIn?.label ?? bothLanguages(readable(name)), value) };
   });
   // Array.prototype.sort is stable: attributes we do not know keep the order of the token.
   const fields = entries.sort((a, b) => a.rank - b.rank).map((entry) => entry.field);
   if (fields.length > maxFields) {
     const more = fields.length - maxFields;
     fields.length = maxFields;
-    fields.push({ label: { nl: 'Niet getoond', en: 'Not shown' }, value: `+${more}`, shortened: true });
+    fields.push({ name: '', label: { nl: 'Niet getoond', en: 'Not shown' }, value: `+${more}`, shortened: true });
   }
   const verifiedAt = identity.verifiedAt.getTime();
   return {
@@ -64,9 +65,14 @@ export function identityForPage(identity: RevealedIdentity, revelation: Pick<Rev
   };
 }
 
-function fieldOf(label: Label, value: string): FieldOnPage {
-  const shown = visible(value, maxValueLength);
-  return { label, value: shown.text, shortened: shown.shortened };
+/** A value as a page may draw it. */
+export function valueForPage(value: string): { value: string; shortened: boolean } {
+  const { text, shortened } = visible(value, maxValueLength);
+  return { value: text, shortened };
+}
+
+function fieldOf(name: string, label: Label, value: string | undefined): FieldOnPage {
+  return value === undefined ? { name, label, shortened: false } : { name, label, ...valueForPage(value) };
 }
 
 function bothLanguages(text: string): Label {

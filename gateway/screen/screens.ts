@@ -4,8 +4,10 @@ import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import type { Session, SignIn } from '../sign-in/sign-in.js';
 import { AgentScreen, type AgentAct } from './agent-screen.js';
-import type { Availability, ClearReason, Invitation, InvitationProblem, OfferedCall, Revelation, ScreenEvents, Screens, Warning, WordToCompare } from './contract.js';
-import { closeCodes } from './messages.js';
+import type {
+  Availability, ClearReason, Invitation, InvitationProblem, OfferedCall, Revelation, ScreenEvents, Screens, SeatOnScreen, TransferProblem, TransferTargets, Unmasked, Warning, WordToCompare,
+} from './contract.js';
+import { closeCodes, saidByItself } from './messages.js';
 import { PageSocket } from './page-socket.js';
 import { screenRoutes } from './plugin.js';
 
@@ -25,6 +27,10 @@ export interface ScreensOptions {
   beatIntervalMs?: number;
   /** A page silent for this long is gone; default 9 seconds. */
   beatTimeoutMs?: number;
+  /** A shown call that is not renewed (`renewLease`) for this long is taken off. None: calls need no renewal. */
+  leaseMs?: number;
+  /** Where an agent may transfer a caller to; asked when the agent opens the dialogue. None: nowhere. */
+  targets?: (agent: string) => TransferTargets | Promise<TransferTargets>;
   now?: () => number;
 }
 
@@ -35,6 +41,9 @@ export interface AgentScreens extends Screens {
   close(): void;
 }
 
+const leaseCheckMs = 500;
+const nowhere: TransferTargets = { agents: [], services: [], outside: false };
+
 export function createScreens(options: ScreensOptions): AgentScreens {
   return new LiveScreens(options);
 }
@@ -44,6 +53,8 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
   readonly #screens = new Map<string, AgentScreen>();
   /** Every open page with the login it came by; only the newest of an agent is the agent's screen. */
   readonly #pages = new Map<PageSocket, Session>();
+  readonly #leases: NodeJS.Timeout;
+  readonly #targets: (agent: string) => TransferTargets | Promise<TransferTargets>;
   readonly #log: Logger;
   readonly #beats: { beatIntervalMs: number; beatTimeoutMs: number };
   #closed = false;
@@ -53,7 +64,11 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
     const now = options.now ?? Date.now;
     this.#log = options.log;
     this.#beats = { beatIntervalMs: options.beatIntervalMs ?? 3000, beatTimeoutMs: options.beatTimeoutMs ?? 9000 };
-    for (const agent of options.agents) this.#screens.set(agent.name, new AgentScreen(agent.displayName, this.#beats, now));
+    const screenOptions = { ...this.#beats, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) };
+    for (const agent of options.agents) this.#screens.set(agent.name, new AgentScreen(agent.displayName, screenOptions, now));
+    this.#targets = options.targets ?? (() => nowhere);
+    this.#leases = setInterval(() => this.#endLeases(), leaseCheckMs);
+    this.#leases.unref();
     const { signIn } = options;
     signIn.on('started', (session) => this.#signedIn(session));
     signIn.on('ended', (session) => this.#sessionEnded(session));
@@ -93,6 +108,22 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
     this.#screens.get(agent)?.connected(callId);
   }
 
+  unmasked(agent: string, unmasked: Unmasked): void {
+    this.#screens.get(agent)?.unmasked(unmasked);
+  }
+
+  transferFailed(agent: string, { callId, reason }: { callId: string; reason: TransferProblem }): void {
+    this.#screens.get(agent)?.transferFailed(callId, reason);
+  }
+
+  renewLease(agent: string, callId: string): void {
+    this.#screens.get(agent)?.renewLease(callId);
+  }
+
+  seat(agent: string, seat: SeatOnScreen): void {
+    this.#screens.get(agent)?.seat(seat);
+  }
+
   clear(agent: string, callId: string, reason: ClearReason): void {
     this.#screens.get(agent)?.clear(callId, reason);
   }
@@ -108,6 +139,7 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearInterval(this.#leases);
     for (const page of [...this.#pages.keys()]) page.close(closeCodes.goingAway);
   }
 
@@ -116,7 +148,29 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
       case 'availability': this.emit('availability', agent, act.value); break;
       case 'acknowledged': this.emit('acknowledged', agent, act.callId, act.revealId); break;
       case 'wordConfirmed': this.emit('wordConfirmed', agent, act.callId, act.confirmId, act.same); break;
+      case 'unmaskRequested': this.emit('unmaskRequested', agent, act.callId, act.revealId, act.field); break;
+      case 'transferRequested': this.emit('transferRequested', agent, act.callId, act.target); break;
+      case 'wrapUpDone': this.emit('wrapUpDone', agent); break;
+      case 'targetsWanted': void this.#showTargets(agent, act.callId); break;
       default: this.emit(act.type, agent, act.callId);
+    }
+  }
+
+  async #showTargets(agent: string, callId: string): Promise<void> {
+    try {
+      this.#screens.get(agent)?.transferTargets(callId, await this.#targets(agent));
+    } catch (error) {
+      this.#log.warn({ err: error, agent }, 'where a call could go is not known');
+      this.#screens.get(agent)?.transferFailed(callId, 'unknown');
+    }
+  }
+
+  #endLeases(): void {
+    for (const [agent, screen] of this.#screens) {
+      const callId = screen.endLease();
+      if (callId === undefined) continue;
+      this.#log.warn({ agent, callId }, 'a call on a screen was not renewed: taken off');
+      this.emit('leaseLost', agent, callId);
     }
   }
 
@@ -128,7 +182,7 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
   #socketOpened(socket: WebSocket, session: Session): void {
     const page: PageSocket = new PageSocket(socket, { ...this.#beats, log: this.#log.child({ agent: session.agent }) }, (message) => {
       // Only what a person does counts; an acknowledgement is the page's own.
-      if (message.type !== 'ack') session.touch();
+      if (!saidByItself.has(message.type)) session.touch();
       const act = this.#screens.get(session.agent)?.hear(page, message);
       if (!act) return;
       this.#tell(session.agent, act);

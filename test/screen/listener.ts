@@ -32,7 +32,7 @@ export async function startListener(options: Partial<Omit<ScreensOptions, 'signI
   const signIn = new SignIn({ log, ...options, accounts });
   const screens = createScreens({ agents: accounts, log, ...options, signIn });
   const told: unknown[][] = [];
-  for (const event of ['present', 'gone', 'availability', 'acknowledged', 'endRequested', 'identifyRequested', 'identifyWithdrawn', 'wordConfirmed'] as const) {
+  for (const event of ['present', 'gone', 'availability', 'acknowledged', 'endRequested', 'identifyRequested', 'identifyWithdrawn', 'wordConfirmed', 'unmaskRequested', 'transferRequested', 'wrapUpDone', 'leaseLost', 'locked', 'unlocked'] as const) {
     screens.on(event, (...args: unknown[]) => void told.push([event, ...args]));
   }
   const loggerInstance: FastifyBaseLogger = log;

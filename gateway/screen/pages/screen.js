@@ -130,6 +130,10 @@ function hear(message) {
       lastReason = null;
       take(message.call);
       return render();
+    case 'update':
+      if (!call || call.callId !== message.call.callId) return undefined;
+      take(message.call);
+      return render();
     case 'reveal':
       if (!call || call.callId !== message.callId) return undefined;
       blank();
