@@ -7,7 +7,7 @@ import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
 import { hasRightCheckDigit, IdentifyError, type PairingInvitation, type ProgressStep, type RevealedIdentity } from '../../core-bridge/index.js';
 import type { Config, Tenant } from '../../config/index.js';
-import { enterCode, greet, keepCompany, offerIdentify, readInvitation, say, words, type CodeProblem, type CompanyNews, type SpokenCode } from '../../ivr/index.js';
+import { CompanyMemory, enterCode, greet, keepCompany, offerIdentify, readInvitation, say, words, type CodeProblem, type CompanyNews, type SpokenCode } from '../../ivr/index.js';
 import type { DeskAgent } from '../desk/desk.js';
 import type { Happenings } from '../happenings.js';
 import type { MediaPool } from '../media/pool.js';
@@ -101,6 +101,8 @@ export class Call {
   private bridge: Bridge | undefined;
   private company: AbortController | undefined;
   private companyKept: Promise<void> = Promise.resolve();
+  /** What the caller was told of the queue; it must not get worse when they come back to it. */
+  private readonly companyMemory = new CompanyMemory();
   private shownOnScreenOf: string | undefined;
   private stopListening: (() => void) | undefined;
   private readonly takeDown: Promise<unknown>[] = [];
@@ -398,7 +400,7 @@ export class Call {
     const invites = (tell === 'unidentified' || tell === 'refused') && this.invited.offered && !this.invited.invitation;
     this.companyKept = this.companyKept
       .then(() => (invites ? this.inviteOnTheLine(leg, signal) : undefined))
-      .then(() => keepCompany(leg.voice, language, signal, tell, { place: () => this.place, ...(tell === 'accepted' && this.word !== undefined ? { word: this.word } : {}) }))
+      .then(async () => void (await keepCompany(leg.voice, language, signal, tell, { outlook: () => (this.place === undefined ? undefined : { place: this.place }), memory: this.companyMemory, ...(tell === 'accepted' && this.word !== undefined ? { word: this.word } : {}) })))
       .catch((error: unknown) => {
         // Silence is no reason to lose the caller.
         if (!signal.aborted) this.log.warn({ problem: problemOf(error) }, 'no music for the caller');
