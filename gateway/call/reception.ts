@@ -31,13 +31,11 @@ export class Reception {
       for (const service of tenant.config.services) this.lines.push({ ...service, tenant, service });
     }
     screens.on('availability', (agent, value) => this.deskOf.get(agent)?.setAvailable(agent, value === 'available'));
-    screens.on('present', (agent) => {
-      this.deskOf.get(agent)?.setPresent(agent, true);
-      this.callOf(agent)?.screenReturned(agent);
-    });
+    screens.on('present', (agent) => this.deskOf.get(agent)?.setPresent(agent, true));
     screens.on('gone', (agent) => this.deskOf.get(agent)?.setPresent(agent, false));
     // What an agent does counts only for the call that the desk says this agent has.
     const callOf = (agent: string, callId: string) => (this.deskOf.get(agent)?.callOf(agent) === callId ? this.calls.get(callId)?.call : undefined);
+    screens.on('returned', (agent, callId) => callOf(agent, callId)?.screenReturned(agent));
     screens.on('acknowledged', (agent, callId, revealId) => callOf(agent, callId)?.acknowledge(revealId));
     screens.on('endRequested', (agent, callId) => callOf(agent, callId)?.endByAgent(agent));
     screens.on('identifyRequested', (agent, callId) => callOf(agent, callId)?.identifyByAgent(agent));
@@ -104,11 +102,6 @@ export class Reception {
     }
     for (const { call } of [...this.calls.values()]) call.stop('drained');
     await all();
-  }
-
-  private callOf(agent: string): Call | undefined {
-    const callId = this.deskOf.get(agent)?.callOf(agent);
-    return callId === undefined ? undefined : this.calls.get(callId)?.call;
   }
 }
 

@@ -211,17 +211,21 @@ export class AgentScreen {
     this.#send({ type: 'clear', callId, reason });
   }
 
+  /** @returns whether that is a change; the page is told anyway */
+  setAvailability(value: Availability): boolean {
+    const changed = this.availability !== value;
+    this.availability = value;
+    this.#send({ type: 'availability', value });
+    return changed;
+  }
+
   /** @returns what the agent did, if the message came from the screen and is about what it shows now */
   hear(page: Page, message: PageMessage): AgentAct | undefined {
     if (page !== this.#page) return undefined;
     const call = this.#call;
     switch (message.type) {
-      case 'availability': {
-        const changed = this.availability !== message.value;
-        this.availability = message.value;
-        this.#send({ type: 'availability', value: message.value });
-        return changed ? { type: 'availability', value: message.value } : undefined;
-      }
+      case 'availability':
+        return this.setAvailability(message.value) ? { type: 'availability', value: message.value } : undefined;
       case 'ack': {
         const reveal = call?.reveal;
         if (!call || !reveal || call.offered.callId !== message.callId) return undefined;

@@ -106,8 +106,13 @@ export interface Revelation {
 }
 
 export interface ScreenEvents {
-  /** The agent has a live screen: a first one, or a newer one that took over. Nothing private is on it: reveal again. */
+  /** The agent has a live screen: a first one, or a newer one that took over. Nothing private is on it (see `returned`). */
   present: [agent: string];
+  /**
+   * A live screen that shows this call without anything private: its page is new, or the agent sits before another one.
+   * The call reveals again. Told after `present`, and to the node of the call, wherever the screen is.
+   */
+  returned: [agent: string, callId: string];
   /** The agent has no live screen any more. */
   gone: [agent: string];
   /** Also told right before `present`, so that nobody on a break is offered a call. */
@@ -177,4 +182,13 @@ export interface Screens extends EventEmitter<ScreenEvents> {
   isPresent(agent: string): boolean;
   /** What the agent chose last; a fresh login chooses 'available'. */
   availabilityOf(agent: string): Availability;
+}
+
+/** The screens of one node, as a gateway of several nodes needs them. */
+export interface LocalScreens extends Screens {
+  /** The call on this agent's screen here, also while its page is away. */
+  callOn(agent: string): string | undefined;
+  /** A newer page is open at another node: the one here is closed as replaced, and its call is forgotten. */
+  displace(agent: string): void;
+  setAvailability(agent: string, value: Availability): void;
 }

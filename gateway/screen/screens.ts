@@ -3,9 +3,9 @@ import type { FastifyPluginAsync } from 'fastify';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import type { Session, SignIn } from '../sign-in/sign-in.js';
-import { AgentScreen, type AgentAct } from './agent-screen.js';
+import { AgentScreen, type AgentAct, type Page } from './agent-screen.js';
 import type {
-  Availability, ClearReason, Invitation, InvitationProblem, OfferedCall, Revelation, ScreenEvents, Screens, SeatOnScreen, TransferProblem, TransferTargets, Unmasked, Warning, WordToCompare,
+  Availability, ClearReason, Invitation, InvitationProblem, LocalScreens, OfferedCall, Revelation, ScreenEvents, SeatOnScreen, TransferProblem, TransferTargets, Unmasked, Warning, WordToCompare,
 } from './contract.js';
 import { closeCodes, saidByItself } from './messages.js';
 import { PageSocket } from './page-socket.js';
@@ -35,7 +35,7 @@ export interface ScreensOptions {
 }
 
 /** The agents' screens: the desk's side (Screens) and the listener's side (a room for `agentsListener`). */
-export interface AgentScreens extends Screens {
+export interface AgentScreens extends LocalScreens {
   readonly plugin: FastifyPluginAsync;
   /** Tells every page to go, and stops every timer. Idempotent. */
   close(): void;
@@ -136,6 +136,21 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
     return this.#screens.get(agent)?.availability ?? 'break';
   }
 
+  callOn(agent: string): string | undefined {
+    return this.#screens.get(agent)?.callId;
+  }
+
+  displace(agent: string): void {
+    const screen = this.#screens.get(agent);
+    if (!screen) return;
+    this.#replace(screen.page);
+    if (screen.callId !== undefined) screen.clear(screen.callId, 'ended');
+  }
+
+  setAvailability(agent: string, value: Availability): void {
+    if (this.#screens.get(agent)?.setAvailability(value)) this.emit('availability', agent, value);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -203,14 +218,21 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
     });
     const older = screen.page;
     screen.attach(page);
-    for (const [other] of this.#pages) {
-      if (other !== older) continue;
-      other.send({ type: 'replaced' });
-      other.close(closeCodes.replaced);
-    }
+    this.#replace(older);
     this.#log.info({ agent: session.agent, tookOver: older !== undefined }, 'screen present');
     this.emit('availability', session.agent, screen.availability);
     this.emit('present', session.agent);
+    // Whoever listens may have told the screen of a call just now.
+    if (screen.page === page && screen.callId !== undefined) this.emit('returned', session.agent, screen.callId);
+  }
+
+  /** Tells a page that a newer one took over. */
+  #replace(older: Page | undefined): void {
+    for (const [page] of this.#pages) {
+      if (page !== older) continue;
+      page.send({ type: 'replaced' });
+      page.close(closeCodes.replaced);
+    }
   }
 
   #sessionEnded(session: Session): void {

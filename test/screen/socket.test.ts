@@ -238,6 +238,35 @@ describe('one screen, one call, one acknowledgement', () => {
     await until('the clearing', () => back.of('clear').length === 1);
   });
 
+  it('a page that comes back to a call is returned to it, after it is present; one without a call is not', async () => {
+    const { cookie } = await login(listener.origin);
+    const first = await open(cookie);
+    listener.screens.offer('anna', call('c1'));
+    const order: unknown[][] = [];
+    listener.screens.on('present', (agent) => void order.push(['present', agent]));
+    listener.screens.on('returned', (...told) => void order.push(['returned', ...told]));
+    first.socket.close();
+    await until('gone', () => listener.told.some(([event]) => event === 'gone'));
+    await open(cookie);
+    listener.screens.clear('anna', 'c1', 'ended');
+    await open(cookie);
+    expect(order).toEqual([['present', 'anna'], ['returned', 'anna', 'c1'], ['present', 'anna']]);
+  });
+
+  it('a page that is displaced is told so, and leaves nothing for the next one', async () => {
+    const { cookie } = await login(listener.origin);
+    const page = await open(cookie);
+    listener.screens.setAvailability('anna', 'break');
+    listener.screens.offer('anna', call('c1'));
+    expect(listener.screens.callOn('anna')).toBe('c1');
+    listener.screens.displace('anna');
+    expect(listener.screens.callOn('anna')).toBeUndefined();
+    await until('the page to be closed', () => page.closed() === 4409);
+    expect(page.messages.at(-1)).toEqual({ type: 'replaced' });
+    expect(listener.told.slice(-2)).toEqual([['availability', 'anna', 'break'], ['gone', 'anna']]);
+    expect((await open(cookie)).of('hello')[0]).toMatchObject({ availability: 'break', call: null });
+  });
+
   it('passes on the wish to end only for the call that is there', async () => {
     const page = await open((await login(listener.origin)).cookie);
     listener.screens.offer('anna', call('c1'));
