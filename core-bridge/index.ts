@@ -9,4 +9,5 @@ export { createIdentification, IdentifyError, pairingPages, type CallIdentificat
 export { createBoards, type ProgressBoards, type ProgressEntry, type ProgressStep } from './progress/index.js';
 export { connectRedis, type RedisLink } from './redis/connect.js';
 export type { VerifiedResult } from './results/verified-result.js';
+export { SealedBox } from './sealed-box.js';
 export { createVault, VaultError, type Claim, type CreatedSession, type Identity, type RevealedIdentity, type SessionVault, type Vault, type VaultErrorCode } from './vault/index.js';

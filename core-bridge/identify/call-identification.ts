@@ -7,7 +7,7 @@ import type { SessionForCall, SessionVault } from '../vault/vault.js';
 import type { AuthMethod, CoreClient } from './core-client.js';
 import { IdentifyError, type Identification, type PairingInvitation } from './identify.js';
 import type { PairingStore } from './pairing-store.js';
-import { derivedKey, SealedBox } from './sealed-box.js';
+import { derivedKey, SealedBox } from '../sealed-box.js';
 import type { Webhook } from './webhook.js';
 
 export interface CallIdentificationOptions {

@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import type { z } from 'zod';
-import { seal, unseal } from '../vault/seal.js';
+import { seal, unseal } from './vault/seal.js';
 
 /** A key for one use, from a secret that has several (HKDF-SHA256, RFC 5869). */
 export function derivedKey(secret: string, use: string): Buffer {
