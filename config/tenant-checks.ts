@@ -74,6 +74,17 @@ function core({ at, tenant }: PlacedTenant, { listeners, demo }: Shared): Proble
   return problems;
 }
 
+/** A name for a login means that nobody uses would never be seen. */
+function screens({ at, tenant }: PlacedTenant, { demo }: Shared): Problem[] {
+  const plugins = tenant.idContact?.verificationKeys;
+  // The demo adds a plugin of its own.
+  if (demo !== false || !plugins || plugins.some((plugin) => plugin?.name === undefined)) return [];
+  const known = [...new Set(plugins.map((plugin) => plugin?.name))];
+  return Object.keys(tenant.screen?.loginMeans ?? {})
+    .filter((means) => !known.includes(means))
+    .map((means) => ({ key: `${at}screen.loginMeans`, fault: `names ${means}, which is no authentication plugin`, fix: `Correct or remove it; known are ${known.join(', ')}` }));
+}
+
 /** The only tenant of a file without `tenants` has addresses without a name in them. */
 function reservedNames(tenants: readonly PlacedTenant[]): Problem[] {
   const reserved = tenants.filter(({ at, tenant }) => at !== '' && tenant.name === ONLY_TENANT);
@@ -92,7 +103,7 @@ function unreachablePages(shared: Shared, tenants: readonly PlacedTenant[]): Pro
 export function tenantChecks({ shared, tenants }: Understood): Problem[] {
   return [
     ...acrossTenants(tenants),
-    ...tenants.flatMap((placed) => [...services(placed), ...codes(placed), ...core(placed, shared)]),
+    ...tenants.flatMap((placed) => [...services(placed), ...codes(placed), ...core(placed, shared), ...screens(placed, shared)]),
     ...reservedNames(tenants),
     ...unreachablePages(shared, tenants),
   ];

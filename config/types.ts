@@ -106,6 +106,8 @@ export interface Tenant {
   readonly services: readonly Readonly<RawTenant['services'][number]>[];
   /** How screens and pages name a purpose; the purpose itself where there is none. */
   readonly purposeLabels: Readonly<Record<string, { readonly nl: string; readonly en: string }>>;
+  /** What agents' screens make of the attributes of a caller. */
+  readonly screen: Readonly<RawTenant['screen']>;
   readonly agents: readonly AgentConfig[];
   readonly idContact: {
     readonly dialect: 'id-contact' | 'verder-helpen';

@@ -106,6 +106,7 @@ export function assembleTenant(raw: RawTenant, resolved: ResolvedTenant, publicA
     ...(raw.promptsPath !== undefined && { promptsPath: raw.promptsPath }),
     services: raw.services,
     purposeLabels: raw.purposeLabels,
+    screen: raw.screen,
     agents: resolved.agents,
     idContact: {
       dialect,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { screen } from './screen.js';
 import { baseUrl, dialledNumber, e164, faulty, fileName, label, ms, oneOf, passwordHash, pemFields, keyType, privateKey, purpose, sipUri, webUrl, withFiles, word } from './values.js';
 
 /** Least length of a bearer token, in characters. */
@@ -151,6 +152,7 @@ export const tenantShape = {
   promptsPath: z.string().startsWith('/').max(1_024).optional().describe('Folder of prompts of its own as the media servers see it; the gateway’s prompts if left out.'),
   services,
   purposeLabels,
+  screen,
   agents,
   idContact,
   codes,

@@ -110,6 +110,10 @@ describe('rules of a tenant', () => {
     ['unauthenticated purposes are purposes of the service', (c) => set(c, 'services[0].unauthenticatedPurposes', ['report_move', 'other']), ['services[0].unauthenticatedPurposes[1]']],
     ['labels are for purposes that exist', (c) => set(c, 'purposeLabels', { other: { nl: 'a', en: 'b' } }), ['purposeLabels']],
     ['labels are given in both languages', (c) => set(c, 'purposeLabels', { report_move: { nl: 'a' } }), ['purposeLabels.report_move.en']],
+    ['labels of attributes are given in both languages', (c) => set(c, 'screen.labels', { shoe_size: { en: 'Shoe size' } }), ['screen.labels.shoe_size.nl']],
+    ['attributes have no spaces', (c) => set(c, 'screen.masked', ['bsn', 'shoe size']), ['screen.masked[1]']],
+    ['login means are those of a plugin', (c) => set(c, 'screen.loginMeans', { digidd: { nl: 'DigiD', en: 'DigiD' } }), ['screen.loginMeans']],
+    ['assurance is one of three', (c) => set(c, 'screen.loginMeans', { digid: { nl: 'DigiD', en: 'DigiD', assurance: 'very' } }), ['screen.loginMeans.digid.assurance']],
     ['one verification key stands once', (c) => c.idContact.verificationKeys.push({ name: 'again', type: 'EC', key: ec.publicKey }), ['idContact.verificationKeys[1].key']],
     ['a former key is another key', (c) => set(c, 'idContact.formerDecryptionKeys', [{ type: 'RSA', key: rsa.privateKey }]), ['idContact.formerDecryptionKeys[0].key']],
     ['our pages need an address', (c) => set(c, 'listeners.public.host', '0.0.0.0') ?? set(c, 'idContact.clientUrl', 'page'), ['listeners.public.url']],
@@ -134,6 +138,7 @@ describe('rules of a tenant', () => {
     });
     config.idContact.verificationKeys.push({ name: 'digid', type: 'RSA', key: rsa.publicKey });
     config.purposeLabels = { report_move: { nl: 'Verhuizen', en: 'Move' } };
+    config.screen = { masked: ['bsn', 'v_number'], loginMeans: { digid: { nl: 'DigiD-app', en: 'DigiD app', assurance: 'substantial' } } };
     config.identify = { webhook: { url: 'https://hook.example.org/a?b=c', token: 'w'.repeat(24) } };
     const [tenant] = parseConfig(config, { env: {} }).tenants;
     expect(tenant?.idContact).toMatchObject({ clientUrl: 'page', coreUrl: 'https://core.example.org', signingKey: { type: 'EC' } });
@@ -141,6 +146,8 @@ describe('rules of a tenant', () => {
     expect(tenant?.idContact.verificationKeys.map((key) => [key.name, key.type])).toEqual([['digid', 'EC'], ['digid', 'RSA']]);
     expect(tenant?.idContact.coreTokens.map((token) => token.reveal())).toEqual(['t'.repeat(24)]);
     expect(tenant?.purposeLabels['report_move']?.en).toBe('Move');
+    expect(tenant?.screen).toMatchObject({ labels: {}, masked: ['bsn', 'v_number'], loginMeans: { digid: { assurance: 'substantial' } } });
+    expect(tenant?.screen.represented).toContain('on_behalf_of');
     expect(tenant?.identify).toMatchObject({ pairingDigits: 8, lifetimeSeconds: 600, address: 'telephone.example.org/i', webhook: { url: 'https://hook.example.org/a?b=c' } });
     expect(tenant?.identify.webhook?.token?.reveal()).toBe('w'.repeat(24));
   });
