@@ -3,6 +3,7 @@ import type { Shared, Understood } from './forms.js';
 import type { Problem } from './problems.js';
 import { repeatedNames, repeats } from './repeats.js';
 import { isAnyAddress } from './schema/index.js';
+import { signInChecks } from './sign-in-checks.js';
 import { storeChecks } from './store-checks.js';
 import { tenantChecks } from './tenant-checks.js';
 
@@ -69,7 +70,7 @@ function canonicalRange(text: string): string {
 /** Problems that show only when several keys are seen together. */
 export function crossCheck(understood: Understood, input: unknown): Problem[] {
   const { shared } = understood;
-  return [...portClashes(shared), ...unreachableUrls(shared), ...mediaAddress(shared), ...sipPortInRtpRange(shared), ...trunks(shared), ...storeChecks(shared, input), ...tenantChecks(understood)];
+  return [...portClashes(shared), ...unreachableUrls(shared), ...mediaAddress(shared), ...sipPortInRtpRange(shared), ...trunks(shared), ...storeChecks(shared, input), ...tenantChecks(understood), ...signInChecks(understood, input)];
 }
 
 /** The value at a path of the input, as it was given. */

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Secret } from './secret.js';
 import type { RawConfig, RawTenant } from './schema/index.js';
+import type { accountRoles } from './schema/sign-in.js';
 
 type Listeners = RawConfig['listeners'];
 type Media = RawConfig['media'];
@@ -24,14 +25,29 @@ export interface MediaServerAddress {
   readonly advertisedAddress?: string;
 }
 
-/** An agent who may log in on the screen, and the phone that rings for them. */
-export interface AgentConfig {
+export type AccountRole = (typeof accountRoles)[number];
+
+/** Somebody who may log in on the agents' listener. */
+export interface AccountConfig {
   readonly name: string;
   readonly displayName: string;
-  /** An scrypt hash in the form that `hashPassword` makes; compare with `verifyPassword`. */
-  readonly passwordHash: Secret;
+  readonly roles: readonly AccountRole[];
+  /** An scrypt hash in the form that `hashPassword` makes; compare with `verifyPassword`. Undefined: no password opens this account. */
+  readonly passwordHash?: Secret;
+  /** Value of the provider's claim that stands for this account. */
+  readonly signInAs: string;
+  readonly phone?: string;
+}
+
+/** An account that takes calls, or whom the provider may let take calls: the phone rings for them. */
+export interface AgentConfig extends AccountConfig {
   readonly phone: string;
 }
+
+/** How the people of one tenant get in. */
+export type SignInConfig = Readonly<Omit<RawTenant['signIn'], 'oidc'>> & {
+  readonly oidc?: Readonly<Omit<NonNullable<RawTenant['signIn']['oidc']>, 'clientSecret' | 'clientSecretFile'>> & { readonly clientSecret: Secret };
+};
 
 /** A public key with which an authentication plugin's results are verified. */
 export interface VerificationKey {
@@ -108,7 +124,10 @@ export interface Tenant {
   readonly purposeLabels: Readonly<Record<string, { readonly nl: string; readonly en: string }>>;
   /** What agents' screens make of the attributes of a caller. */
   readonly screen: Readonly<RawTenant['screen']>;
+  /** Everybody who may log in; who of them may take calls is in `agents`. */
+  readonly accounts: readonly AccountConfig[];
   readonly agents: readonly AgentConfig[];
+  readonly signIn: SignInConfig;
   readonly idContact: {
     readonly dialect: 'id-contact' | 'verder-helpen';
     /** E.164 with its plus, without spaces. */

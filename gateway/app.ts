@@ -71,12 +71,9 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       demoCoreUrl: config.demo ? () => `${this.urls.public}/demo/core` : undefined,
     }));
     this.signIn = new SignIn({
-      accounts: config.tenants.flatMap(({ name: tenant, agents }) => agents.map((agent) => ({
-        name: agent.name,
-        displayName: agent.displayName,
-        tenant,
-        roles: ['agent'] as const,
-        checkPassword: (password: string) => verifyPassword(password, agent.passwordHash.reveal()),
+      accounts: config.tenants.flatMap(({ name: tenant, accounts }) => accounts.map(({ name, displayName, roles, passwordHash }) => ({
+        name, displayName, tenant, roles,
+        checkPassword: async (password: string) => passwordHash !== undefined && verifyPassword(password, passwordHash.reveal()),
       }))),
       log: log.child({ room: 'sign-in' }),
       ...(config.listeners.agents.url === undefined ? {} : { origins: [new URL(config.listeners.agents.url).origin] }),

@@ -3,14 +3,15 @@ import type { PlacedTenant } from '../forms.js';
 import { isPasswordHash } from '../password.js';
 import { bareNumber, MIN_HASH_KEY_CHARACTERS, MIN_TOKEN_CHARACTERS, type RawTenant } from '../schema/index.js';
 import { Secret } from '../secret.js';
-import type { AgentConfig, DemoKeys, PrivateKey, Tenant, VerificationKey } from '../types.js';
+import type { AccountConfig, AgentConfig, DemoKeys, PrivateKey, SignInConfig, Tenant, VerificationKey } from '../types.js';
 import type { SecretReader } from './reader.js';
 
 const DEMO_PLUGIN_NAME = 'demo-authentication';
 
 /** The parts of a tenant that stand elsewhere, or for the demo are made on the spot. */
 export interface ResolvedTenant {
-  readonly agents: readonly AgentConfig[];
+  readonly accounts: readonly AccountConfig[];
+  readonly clientSecret: Secret | undefined;
   readonly decryptionKeys: readonly PrivateKey[];
   readonly verificationKeys: readonly VerificationKey[];
   readonly coreTokens: readonly Secret[];
@@ -20,16 +21,25 @@ export interface ResolvedTenant {
   readonly demoKeys?: DemoKeys;
 }
 
-function agents({ at, tenant }: PlacedTenant, reader: SecretReader): AgentConfig[] {
-  return (tenant.agents ?? []).flatMap((agent, index): AgentConfig[] => {
+function accounts({ at, tenant }: PlacedTenant, reader: SecretReader): AccountConfig[] {
+  return (tenant.agents ?? []).flatMap((agent, index): AccountConfig[] => {
     const fileKey = `${at}agents[${index}].passwordFile`;
     const hash = reader.text(agent?.password, agent?.passwordFile, fileKey);
-    if (hash === undefined || agent?.name === undefined || agent.phone === undefined) return [];
-    if (!isPasswordHash(hash)) {
+    if (hash !== undefined && !isPasswordHash(hash)) {
       reader.complain(fileKey, 'names a file without a password hash', 'Write into it the line that `node dist/config/password-cli.js` prints');
       return [];
     }
-    return [{ name: agent.name, displayName: agent.displayName ?? agent.name, passwordHash: new Secret(hash), phone: agent.phone }];
+    if (agent?.name === undefined || agent.roles === undefined) return [];
+    const { name, displayName = name, signInAs = name, roles, phone } = agent;
+    return [{ name, displayName, signInAs, roles: roles.filter((role) => role !== undefined), ...(hash !== undefined && { passwordHash: new Secret(hash) }), ...(phone !== undefined && { phone }) }];
+  });
+}
+
+/** Who takes calls. With a claim for roles the provider says who does: everybody with a phone may. */
+function agentsAmong(all: readonly AccountConfig[], { oidc }: RawTenant['signIn']): AgentConfig[] {
+  return all.flatMap((account) => {
+    const { phone } = account;
+    return phone !== undefined && (account.roles.includes('agent') || oidc?.rolesClaim !== undefined) ? [{ ...account, phone }] : [];
   });
 }
 
@@ -49,6 +59,11 @@ function verificationKeys({ at, tenant }: PlacedTenant, reader: SecretReader): V
   });
 }
 
+function secret(reader: SecretReader, inline: string | undefined, file: string | undefined, fileKey: string): Secret | undefined {
+  const text = reader.text(inline, file, fileKey);
+  return text === undefined ? undefined : new Secret(text);
+}
+
 /** A secret of at least so many characters. The schema has looked at inline ones. */
 function longSecret(reader: SecretReader, inline: string | undefined, file: string | undefined, fileKey: string, least: number): Secret | undefined {
   const text = reader.text(inline, file, fileKey);
@@ -59,12 +74,13 @@ function longSecret(reader: SecretReader, inline: string | undefined, file: stri
 
 export function resolveTenant(placed: PlacedTenant, reader: SecretReader): ResolvedTenant {
   const { at, tenant } = placed;
-  const { idContact, codes, identify } = tenant;
+  const { idContact, codes, identify, signIn } = tenant;
   const coreTokens = (idContact?.coreTokens ?? []).map((given, index) =>
     longSecret(reader, given?.token, given?.tokenFile, `${at}idContact.coreTokens[${index}].tokenFile`, MIN_TOKEN_CHARACTERS),
   );
   return {
-    agents: agents(placed, reader),
+    accounts: accounts(placed, reader),
+    clientSecret: secret(reader, signIn?.oidc?.clientSecret, signIn?.oidc?.clientSecretFile, `${at}signIn.oidc.clientSecretFile`),
     decryptionKeys: decryptionKeys(placed, reader),
     verificationKeys: verificationKeys(placed, reader),
     coreTokens: coreTokens.filter((token) => token !== undefined),
@@ -107,7 +123,9 @@ export function assembleTenant(raw: RawTenant, resolved: ResolvedTenant, publicA
     services: raw.services,
     purposeLabels: raw.purposeLabels,
     screen: raw.screen,
-    agents: resolved.agents,
+    accounts: resolved.accounts,
+    agents: agentsAmong(resolved.accounts, raw.signIn),
+    signIn: assembleSignIn(raw.signIn, resolved.clientSecret),
     idContact: {
       dialect,
       phoneNumber: bareNumber(phoneNumber),
@@ -127,4 +145,11 @@ export function assembleTenant(raw: RawTenant, resolved: ResolvedTenant, publicA
     identify: { ...identify, ...(address !== undefined && { address }), ...(webhook && { webhook: { url: webhook.url, ...(webhookToken && { token: webhookToken }) } }) },
     ...(demoKeys && { demoKeys }),
   };
+}
+
+function assembleSignIn({ oidc: given, ...signIn }: RawTenant['signIn'], clientSecret: Secret | undefined): SignInConfig {
+  if (!given) return signIn;
+  if (!clientSecret) throw new Error('assembled a provider without its secret');
+  const { clientSecret: _inline, clientSecretFile: _file, ...oidc } = given;
+  return { ...signIn, oidc: { ...oidc, scopes: [...new Set(['openid', ...oidc.scopes])], clientSecret } };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baseUrl, fileName, host, pemFields, port, secretText, trunkAddress, withFiles } from './values.js';
+import { baseUrl, fileName, host, pemFields, port, secretText, trunkAddress, webOrigin, withFiles } from './values.js';
 
 const shape = (defaultPort: number) => ({
   host: host.default('127.0.0.1').describe('Address to bind. Anything but loopback needs a network that is what this listener expects.'),
@@ -10,14 +10,20 @@ const shape = (defaultPort: number) => ({
 const listener = (what: string, defaultPort: number) => z.strictObject(shape(defaultPort)).prefault({}).describe(what);
 
 /** People come through a proxy that ends TLS; limits are kept by their own addresses. */
-const listenerForPeople = (what: string, defaultPort: number) =>
-  z
-    .strictObject({
-      ...shape(defaultPort),
-      proxies: z.array(trunkAddress).max(64).default([]).describe('Addresses or CIDR ranges of the reverse proxies before this listener: their X-Forwarded-For is believed. None: nobody’s is, and all who come through a proxy share its limits.'),
-    })
-    .prefault({})
-    .describe(what);
+const shapeForPeople = (defaultPort: number) => ({
+  ...shape(defaultPort),
+  proxies: z.array(trunkAddress).max(64).default([]).describe('Addresses or CIDR ranges of the reverse proxies before this listener: their X-Forwarded-For is believed. None: nobody’s is, and all who come through a proxy share its limits.'),
+});
+
+const listenerForPeople = (what: string, defaultPort: number) => z.strictObject(shapeForPeople(defaultPort)).prefault({}).describe(what);
+
+const agentsListener = z
+  .strictObject({
+    ...shapeForPeople(8082),
+    embedIn: z.array(webOrigin).max(32).default([]).describe('Origins (https://crm.example.org) of other desktops that may show the agents’ pages in a frame. None: nobody may.'),
+  })
+  .prefault({})
+  .describe('Agents’ screens, and the pages of supervisors and auditors.');
 
 const tls = withFiles(
   {
@@ -43,7 +49,7 @@ export const listeners = z
   .strictObject({
     public: listenerForPeople('Citizens’ pages; the only listener meant for the internet.', 8080),
     core: coreListener,
-    agents: listenerForPeople('Agents’ screens.', 8082),
+    agents: agentsListener,
     ops: listener('Health and metrics.', 9090),
   })
   .prefault({})

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { screen } from './screen.js';
+import { accountRole, accountRoles, signIn, signInAs } from './sign-in.js';
 import { baseUrl, dialledNumber, e164, faulty, fileName, label, ms, oneOf, passwordHash, pemFields, keyType, privateKey, purpose, sipUri, webUrl, withFiles, word } from './values.js';
 
 /** Least length of a bearer token, in characters. */
@@ -28,21 +29,24 @@ const purposeLabels = z
 
 const agents = z
   .array(
-    oneOf(
+    withFiles(
       {
         name: word.describe('Login name.'),
         displayName: label.optional().describe('Name on the screen; the login name if left out.'),
-        password: passwordHash.optional().describe('scrypt hash of the password, as `node dist/config/password-cli.js` prints it; never the password.'),
+        roles: z.array(accountRole).min(1).max(accountRoles.length).default(['agent']).describe('What they may do. agent: take calls, which needs a phone. supervisor: see queues and states. auditor: read the audit trail. admin: manage the gateway.'),
+        password: passwordHash.optional().describe('scrypt hash of the password, as `node dist/config/password-cli.js` prints it; never the password. May be left out for who signs in by `signIn.oidc`.'),
         passwordFile: fileName.optional().describe('File with that hash, relative to the configuration file.'),
-        phone: sipUri.describe('SIP address of the phone that rings for this agent.'),
+        signInAs: signInAs.optional().describe('Value of `signIn.oidc.agentClaim` for this account; the login name if left out.'),
+        phone: sipUri.optional().describe('SIP address of the phone that rings for this agent. Needed for the role agent.'),
       },
-      'password',
-      'passwordFile',
-    ),
+      [{ inline: 'password', file: 'passwordFile' }],
+    ).superRefine(({ roles, phone }, context) => {
+      if (roles.includes('agent') && phone === undefined) context.addIssue({ code: 'custom', path: ['phone'], ...faulty('is missing', 'Give the SIP address of the agent’s phone, or roles without agent') });
+    }),
   )
   .max(10_000)
   .default([])
-  .describe('Agents who may log in.');
+  .describe('People who may log in: agents, and those who have another role.');
 
 const tokenText = z.string().min(MIN_TOKEN_CHARACTERS).max(1_024);
 
@@ -154,6 +158,7 @@ export const tenantShape = {
   purposeLabels,
   screen,
   agents,
+  signIn,
   idContact,
   codes,
   sessions,

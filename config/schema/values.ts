@@ -33,6 +33,13 @@ function isBaseUrl(text: string): boolean {
   return (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '' && !/[?#]/.test(text);
 }
 
+/** Scheme, host and port, as a browser names where a page is from (RFC 6454). */
+export const webOrigin = z
+  .string()
+  .max(300)
+  .refine((text) => isBaseUrl(text) && /^https?:\/\/[^/]+\/?$/i.test(text) && !text.includes('*'), faulty('is not an origin', 'Write scheme, host and perhaps a port, such as https://crm.example.org, without a path'))
+  .transform((text) => new URL(text).origin);
+
 /** An address that requests are sent to as it stands, query and all. */
 export const webUrl = z
   .string()
