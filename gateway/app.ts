@@ -12,6 +12,7 @@ import { Reception } from './call/reception.js';
 import { EngineError, Engines, type EngineAddresses } from './engines/spawn.js';
 import { Happenings } from './happenings.js';
 import { bounded } from './media/bounded.js';
+import { createBus, type NodeBus } from './nodes/index.js';
 import { opsRoutes, type HealthReport } from './ops/listener.js';
 import { Metrics } from './ops/metrics.js';
 import { createScreens, type AgentScreens } from './screen/screens.js';
@@ -46,6 +47,8 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   readonly tenants: readonly TenantRoom[];
   /** The way to Redis, when sessions are kept there. */
   private readonly link: RedisLink | undefined;
+  /** The way to the other nodes of this gateway. */
+  private readonly bus: NodeBus;
   private readonly signIn: SignIn;
   private readonly screens: AgentScreens;
   private readonly reception: Reception;
@@ -64,6 +67,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       storeReachable: () => this.storeReachable,
     });
     this.link = config.store.kind === 'redis' ? connectRedis(config.store, log.child({ room: 'store' })) : undefined;
+    this.bus = createBus(config.store, this.link, log.child({ room: 'nodes' }));
     this.tenants = config.tenants.map((tenant) => openTenant(tenant, {
       config, link: this.link, metrics: this.metrics, log,
       coreUrl: () => this.urls.core,
@@ -185,6 +189,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     for (const node of this.nodes) node.close();
     if (this.engines) await step('engines', this.engines.stop());
     await step('sessions', Promise.all(this.tenants.map((tenant) => tenant.close())));
+    await step('nodes', this.bus.close());
     if (this.link) await step('store', this.link.close());
   }
 
