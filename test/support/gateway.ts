@@ -39,6 +39,8 @@ export interface TestGatewayOptions {
   codes?: Partial<Omit<Tenant['codes'], 'hashKey' | 'guesses'>> & { guesses?: Partial<Tenant['codes']['guesses']> };
   /** What the core is given for the citizen; default: `tel`. */
   clientUrl?: 'tel' | 'page';
+  /** More purposes of the service, for which nobody logs in. */
+  unauthenticatedPurposes?: string[];
   trunks?: { name: string; addresses: string[]; bridge?: 'anchored' | 'released' }[];
   logLevel?: string;
   /** Engines that the test has started itself; default: the embedded ones, or those of the environment. */
@@ -47,6 +49,8 @@ export interface TestGatewayOptions {
   logTo?: pino.DestinationStream;
   /** The `store` of the configuration; default: memory. Two gateways may share one, each with half of the RTP ports. */
   store?: Record<string, unknown>;
+  /** No other gateway shares the store: this one has all of the RTP ports. */
+  alone?: boolean;
   /** Where callers can identify themselves during the call; default: that is not offered. */
   core?: TestCore;
   /** Municipalities in place of the only one. What else is said of sessions, codes and pages holds for each. */
@@ -87,7 +91,7 @@ function tenantConfig(options: TestGatewayOptions, { ours, plugin }: TestKeys, p
   const agents = tenant?.agents ?? options.agents;
   return {
     ...(tenant && { name: tenant.name, displayName: tenant.displayName }),
-    services: [{ name: tenant?.displayName ?? 'Burgerzaken', numbers: tenant ? [tenant.number] : ['+31201234567', '*'], purposes: [tenant?.purpose ?? 'report_move'], language: 'nl' }],
+    services: [{ name: tenant?.displayName ?? 'Burgerzaken', numbers: tenant ? [tenant.number] : ['+31201234567', '*'], purposes: [tenant?.purpose ?? 'report_move', ...(options.unauthenticatedPurposes ?? [])], unauthenticatedPurposes: options.unauthenticatedPurposes ?? [], language: 'nl' }],
     agents: agents.map(({ name, phone }) => ({ name, displayName: name, password: passwordHash, phone })),
     idContact: {
       phoneNumber: tenant?.number ?? '+31201234567',
@@ -117,7 +121,7 @@ export class TestGateway {
     passwordHash ??= hashPassword('demo');
     const hash = await passwordHash;
     const keys = options.secondTo?.keys ?? newKeys();
-    const rtpPorts = { min: firstRtpPort + (options.secondTo ? 180 : 0), max: firstRtpPort + (options.store && !options.secondTo ? 179 : 359) };
+    const rtpPorts = { min: firstRtpPort + (options.secondTo ? 180 : 0), max: firstRtpPort + (options.store && !options.secondTo && !options.alone ? 179 : 359) };
     const { servers, tenants, core } = options;
     const keysOf = new Map(tenants?.map(({ name }) => [name, newKeys()]));
     const config = parseConfig({
@@ -154,6 +158,11 @@ export class TestGateway {
     if (clientUrl.startsWith('tel:')) return { code: clientUrl.split(',')[1]!, attrUrl };
     const page = await (await fetch(clientUrl)).text();
     return { code: /href="tel:[^",]*,(\d+)/.exec(page)![1]!, attrUrl, pageUrl: clientUrl };
+  }
+
+  /** A result as the authentication plugin makes it. @param claims in place of those of a success */
+  result(attributes: Record<string, string>, claims: Record<string, unknown> = {}): Promise<string> {
+    return resultToken(this.keys, attributes, claims);
   }
 
   /** Delivers a result as the authentication plugin does. @param claims in place of those of a success */

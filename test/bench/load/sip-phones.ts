@@ -7,6 +7,8 @@ const answerMs = 15_000;
 export class PhoneDialog {
   ended = false;
   onEnd: (() => void) | undefined;
+  /** The other side said something by INFO. */
+  onInfo: ((text: string) => void) | undefined;
   private sequence: number;
 
   constructor(
@@ -23,13 +25,26 @@ export class PhoneDialog {
   /** Hangs up. @returns whether the other side said yes */
   bye(): Promise<boolean> {
     if (this.ended) return Promise.resolve(true);
-    const { callId, local, remote, target, routes } = this.parts;
-    const request = SipMessage.request('BYE', target, {
-      'Max-Forwards': '70', From: local, To: remote, 'Call-ID': callId, CSeq: `${++this.sequence} BYE`, ...(routes.length > 0 ? { Route: routes } : {}),
-    });
+    const said = this.request('BYE');
     this.end();
+    return said;
+  }
+
+  /** Presses keys by INFO, until they are through or the call is over. */
+  async press(keys: string): Promise<void> {
+    for (const key of keys) if (!this.ended) await this.request('INFO', { 'Content-Type': 'application/dtmf-relay' }, `Signal=${key}\r\nDuration=160\r\n`);
+  }
+
+  private request(method: string, headers: Record<string, string> = {}, body = ''): Promise<boolean> {
+    const { callId, local, remote, target, routes } = this.parts;
+    const request = SipMessage.request(method, target, {
+      'Max-Forwards': '70', From: local, To: remote, 'Call-ID': callId, CSeq: `${++this.sequence} ${method}`, ...(routes.length > 0 ? { Route: routes } : {}), ...headers,
+    }, body);
     return new Promise((resolve) => {
-      this.phones.stack.request(request, { onFinal: (response) => resolve(response.status! < 300) });
+      this.phones.stack.request(request, { onFinal: (response) => {
+        this.phones.onMessage?.(response);
+        resolve(response.status! < 300);
+      } });
     });
   }
 
@@ -48,20 +63,34 @@ export class PhoneDialog {
       case 'INVITE':
         transaction.respond(200, { headers: { Contact: this.phones.contact }, body: this.localSdp });
         return;
+      case 'INFO':
+        transaction.respond(200);
+        this.onInfo?.(transaction.request.body.toString('utf8'));
+        return;
       default:
         transaction.respond(200);
     }
   }
 }
 
+export interface DialOptions {
+  /** More headers of the INVITE. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Takes the INVITE back, if it was not answered yet. */
+  readonly signal?: AbortSignal;
+}
+
 export class SipPhones {
   readonly dialogs = new Map<string, PhoneDialog>();
   /** Somebody calls. The user part of what was dialled decides who. @returns our description, or undefined to be busy */
-  onCall: ((user: string, offer: string) => Promise<{ sdp: string; accepted: (dialog: PhoneDialog) => void } | undefined>) | undefined;
+  onCall: ((user: string, offer: string, from: string) => Promise<{ sdp: string; accepted: (dialog: PhoneDialog) => void } | undefined>) | undefined;
+  /** Every request that comes in, and every final response. */
+  onMessage: ((message: SipMessage) => void) | undefined;
 
   private constructor(readonly stack: SipStack) {
     stack.on('request', (transaction) => {
       const { request } = transaction;
+      this.onMessage?.(request);
       if (request.toTag !== '') {
         const dialog = this.dialogs.get(request.callId);
         if (dialog) dialog.handle(transaction);
@@ -87,21 +116,25 @@ export class SipPhones {
    * Calls and waits for the answer.
    * @throws Error with the status that refused
    */
-  dial(uri: string, from: string, sdp: string): Promise<{ dialog: PhoneDialog; answeredAt: number }> {
+  dial(uri: string, from: string, sdp: string, { headers = {}, signal }: DialOptions = {}): Promise<{ dialog: PhoneDialog; answeredAt: number }> {
     const callId = newCallId();
     const local = `<sip:${from}@${this.address}>;tag=${newTag()}`;
     const invite = SipMessage.request('INVITE', uri, {
-      'Max-Forwards': '70', From: local, To: `<${uri}>`, 'Call-ID': callId, CSeq: '1 INVITE', Contact: this.contact, 'Content-Type': 'application/sdp',
+      'Max-Forwards': '70', From: local, To: `<${uri}>`, 'Call-ID': callId, CSeq: '1 INVITE', Contact: this.contact, 'Content-Type': 'application/sdp', ...headers,
     }, sdp);
     return new Promise((resolve, reject) => {
+      const takeBack = (): void => void sent.cancel();
       const giveUp = setTimeout(() => {
-        sent.cancel();
+        takeBack();
         reject(new Error('not answered'));
       }, answerMs);
+      signal?.addEventListener('abort', takeBack, { once: true });
       const sent = this.stack.request(invite, {
         onFinal: (response) => {
           const answeredAt = performance.now();
+          this.onMessage?.(response);
           clearTimeout(giveUp);
+          signal?.removeEventListener('abort', takeBack);
           if (response.status! >= 300) return reject(new Error(`refused with ${response.status}`));
           const target = parseNameAddr(response.get('contact') ?? '')?.uri ?? uri;
           const routes = response.list('record-route').reverse();
@@ -124,7 +157,8 @@ export class SipPhones {
   private async ring(invite: ServerTransaction): Promise<void> {
     const { request } = invite;
     const user = /^sips?:([^@;]+)@/i.exec(request.uri!)?.[1] ?? '';
-    const answer = await this.onCall?.(user, request.body.toString('utf8')).catch(() => undefined);
+    const caller = parseNameAddr(request.get('from') ?? '')?.uri ?? '';
+    const answer = await this.onCall?.(user, request.body.toString('utf8'), caller).catch(() => undefined);
     if (!invite.open) return;
     if (!answer) {
       invite.respond(486);
