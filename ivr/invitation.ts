@@ -1,7 +1,7 @@
 import type { Language } from './languages.js';
-import { numberPrompt, pauseFile, promptFile, signPrompt } from './prompts/names.js';
-import { scopeOf } from './scope.js';
-import { TimedKeys } from './timed-keys.js';
+import { pauseFile, promptFile, signPrompt } from './prompts/names.js';
+import { keyDuring } from './question.js';
+import { digitsRead } from './reading.js';
 import type { Voice } from './voice.js';
 
 /** Where callers identify themselves while they are on the line, and the digits that say which call is theirs. */
@@ -43,8 +43,8 @@ export async function offerIdentify(voice: Voice, { language, answerMs = 6000 }:
  */
 export async function readInvitation(voice: Voice, language: Language, invitation: SpokenInvitation, signal: AbortSignal): Promise<void> {
   const once = [
-    promptFile(language, 'identify-address'), pauseFile, ...spelled(language, invitation.address), pauseFile,
-    promptFile(language, 'pairing-code'), pauseFile, ...inGroups(language, invitation.pairingCode), pauseFile,
+    promptFile(language, 'identify-address'), pauseFile, ...addressRead(language, invitation.address), pauseFile,
+    promptFile(language, 'pairing-code'), pauseFile, ...digitsRead(language, invitation.pairingCode), pauseFile,
   ];
   const reading = [...once, promptFile(language, 'said-again'), ...once, promptFile(language, 'hear-it-again')];
   try {
@@ -57,45 +57,12 @@ export async function readInvitation(voice: Voice, language: Language, invitatio
   }
 }
 
-/** @returns the first key that answers, which cuts the files off; undefined when none came within `withinMs` after the files */
-async function keyDuring(voice: Voice, files: readonly string[], answers: (key: string) => boolean, withinMs: number, signal: AbortSignal): Promise<string | undefined> {
-  const scope = scopeOf(signal);
-  const keys = new TimedKeys(voice, scope.signal);
-  const speaking = voice.play(files, scope.signal).then(
-    () => keys.startTimer(withinMs),
-    (error: unknown) => keys.fail(error),
-  );
-  try {
-    for (;;) {
-      const key = await keys.next();
-      if (key === undefined || answers(key)) return key;
-    }
-  } finally {
-    scope.release();
-    keys.stopTimer();
-    // One voice at a time: whoever speaks next begins when this has stopped.
-    await speaking;
-  }
-}
-
 /** A pause before each dot and slash: people write an address down part by part. */
-function spelled(language: Language, address: string): string[] {
+function addressRead(language: Language, address: string): string[] {
   return [...address].flatMap((character) => {
     const name = signPrompt(character);
     if (name === undefined) throw new RangeError('the address has a character that cannot be spoken');
     const file = promptFile(language, name);
     return character === '.' || character === '/' ? [pauseFile, file] : [file];
   });
-}
-
-/** Digits in threes, the last group of two to four: 3-3-4 for ten. */
-function inGroups(language: Language, digits: string): string[] {
-  const files: string[] = [];
-  for (const [index, digit] of [...digits].entries()) {
-    const name = /^[0-9]$/u.test(digit) ? numberPrompt(Number(digit)) : undefined;
-    if (name === undefined) throw new RangeError('a pairing code consists of digits');
-    if (index > 0 && index % 3 === 0 && digits.length - index > 1) files.push(pauseFile);
-    files.push(promptFile(language, name));
-  }
-  return files;
 }

@@ -1,8 +1,9 @@
 /**
- * `npm run prompts [-- --all | --adopt]`: makes the recordings from texts.yaml.
+ * `npm run prompts [-- --all | --adopt | --check FOLDER]`: makes the recordings from texts.yaml.
  *
  * Without an option it speaks only what is missing or whose text has changed; `--all` speaks everything anew; `--adopt`
  * speaks nothing and takes the files as they lie there (a site's own recordings) into the manifest, after checking them.
+ * `--check` only says what is wrong with a site's folder of recordings; it ends with 1 if anything is.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,6 +11,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { languages, type Language } from '../languages.js';
+import { problemsIn } from './check.js';
 import { musicFile, pauseFile, promptFile, promptNames, promptsFolder } from './names.js';
 import { pause, waitingMusic } from './music.js';
 import { readRecording, rmsDbfs } from './recording.js';
@@ -52,8 +54,15 @@ function sourceFolder(): string {
   return path.join(root, 'ivr', 'prompts');
 }
 
+function check(folder: string): void {
+  const problems = problemsIn(folder);
+  process.stdout.write([...problems, problems.length === 0 ? `${folder}: nothing is wrong` : `${folder}: ${problems.length} problems`].join('\n') + '\n');
+  if (problems.length > 0) process.exitCode = 1;
+}
+
 function main(): void {
-  const { values } = parseArgs({ options: { all: { type: 'boolean', default: false }, adopt: { type: 'boolean', default: false } } });
+  const { values } = parseArgs({ options: { all: { type: 'boolean', default: false }, adopt: { type: 'boolean', default: false }, check: { type: 'string' } } });
+  if (values.check !== undefined) return check(values.check);
   const folder = sourceFolder();
   const texts = loadTexts(folder);
   const before: Manifest = existsSync(path.join(folder, 'manifest.json')) ? loadManifest(folder) : {};

@@ -1,9 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { languages, musicFile, pauseFile, promptFile, promptNames, promptsFolder, words } from '../../ivr/index.js';
+import { problemsIn } from '../../ivr/prompts/check.js';
 import { pause, waitingMusic } from '../../ivr/prompts/music.js';
 import { readRecording, rmsDbfs } from '../../ivr/prompts/recording.js';
+import { promptsReference } from '../../ivr/prompts/reference.js';
 import { hashOfText, loadManifest, loadTexts } from '../../ivr/prompts/texts.js';
 
 const texts = loadTexts();
@@ -48,6 +51,21 @@ describe('texts and recordings', () => {
         expect(sentence.trim().split(/\s+/u).length, sentence).toBeLessThanOrEqual(16);
       }
       expect(Object.keys(texts[language]).filter((name) => /used|expired|unknown/u.test(name))).toEqual([]);
+    }
+  });
+});
+
+describe('a sentence that names a key', () => {
+  const spoken = { nl: { '0': 'nul', '1': 'één', '2': 'twee', '#': 'hekje', '*': 'sterretje' }, en: { '0': 'zero', '1': 'one', '2': 'two', '#': 'hash key', '*': 'star key' } };
+  it.each([
+    ['no-code', '0'], ['close-with-hash', '#'], ['offer-identify', '1'], ['hear-it-again', '*'], ['callback-offer', '1'], ['callback-offer-later', '1'], ['callback-begin', '0'],
+    ['callback-number-right', '12'], ['callback-ready', '1'], ['callback-no-code', '0'], ['whisper-pin', '0'], ['whisper-take', '12'],
+  ] as const)('%s: has %s last, and no other', (name, keys) => {
+    for (const language of languages) {
+      const text = texts[language][name];
+      expect(text.endsWith(`${spoken[language][keys.at(-1) as keyof (typeof spoken)['nl']]}.`), text).toBe(true);
+      const named = Object.entries(spoken[language]).filter(([, word]) => new RegExp(`(?<!\\p{L})${word}(?!\\p{L})`, 'u').test(text)).map(([key]) => key);
+      expect(named.sort().join(''), text).toBe(keys);
     }
   });
 });
@@ -106,3 +124,43 @@ describe('the waiting music', () => {
     expect(made.samples.every((sample, i) => Math.abs(sample - samples[i]!) <= 1)).toBe(true);
   });
 });
+
+it('docs/prompts.md says what the texts are (write it anew with `npx vitest run --config test/vitest.config.ts test/ivr/prompts.test.ts -u`)', async () => {
+  await expect(promptsReference()).toMatchFileSnapshot(path.resolve(import.meta.dirname, '../../docs/prompts.md'));
+});
+
+describe('the check of a site\'s own recordings', () => {
+  it('finds nothing wrong with ours', () => {
+    expect(problemsIn(promptsFolder)).toEqual([]);
+  });
+
+  it('says everything that is wrong, at once', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'own-prompts-'));
+    try {
+      cpSync(promptsFolder, folder, { recursive: true });
+      rmSync(path.join(folder, 'nl/closed.wav'));
+      rmSync(path.join(folder, 'music.wav'));
+      writeFileSync(path.join(folder, 'en/greeting.wav'), 'not a recording');
+      writeFileSync(path.join(folder, 'en/goodbye.wav'), pause());
+      change(path.join(folder, 'nl/goodbye.wav'), (sample) => sample / 4);
+      change(path.join(folder, 'nl/greeting.wav'), (sample) => sample * 3);
+      change(path.join(folder, 'nl/checking.wav'), (sample, i) => (i < 8 * 600 ? 0 : sample));
+      expect(problemsIn(folder).map((problem) => problem.replace(/-?\d+\.\d dBFS/u, 'x dBFS'))).toEqual([
+        'nl/greeting.wav: is at x dBFS; make it -24 to -12, best -18', 'nl/greeting.wav: has peaks that clip; record it less loud',
+        'nl/checking.wav: begins with 600 ms of silence; cut it to a quarter of a second',
+        'nl/goodbye.wav: is at x dBFS; make it -24 to -12, best -18',
+        'nl/closed.wav: is missing; the caller would hear nothing there',
+        expect.stringMatching(/^en\/greeting\.wav: /u), 'en/goodbye.wav: is silent', 'music.wav: is missing; the caller would hear nothing there',
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+/** Changes the samples of one of our recordings, which begin after a header of 44 bytes. */
+function change(file: string, how: (sample: number, index: number) => number): void {
+  const bytes = readFileSync(file);
+  for (let i = 0; 44 + 2 * i + 1 < bytes.length; i += 1) bytes.writeInt16LE(Math.max(-32768, Math.min(32767, Math.round(how(bytes.readInt16LE(44 + 2 * i), i)))), 44 + 2 * i);
+  writeFileSync(file, bytes);
+}
