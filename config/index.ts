@@ -6,6 +6,7 @@ export { chanceReport, checkChance } from './chance-check.js';
 export { ConfigError, printProblem, type Problem } from './problems.js';
 export { hashPassword, isPasswordHash, verifyPassword } from './password.js';
 export { configFiles, loadTenantKeys, type TenantKeys } from './reload.js';
+export { weekdays, type Holiday, type Hours, type Period, type Weekday } from './opening-hours.js';
 export { Secret } from './secret.js';
 export type * from './types.js';
 

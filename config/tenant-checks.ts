@@ -1,5 +1,6 @@
 import type { PlacedTenant, Shared, Understood } from './forms.js';
 import type { Problem } from './problems.js';
+import { queueChecks } from './queue-checks.js';
 import { repeatedNames, repeats, type Named } from './repeats.js';
 import { isAnyAddress, ONLY_TENANT } from './schema/index.js';
 
@@ -103,7 +104,7 @@ function unreachablePages(shared: Shared, tenants: readonly PlacedTenant[]): Pro
 export function tenantChecks({ shared, tenants }: Understood): Problem[] {
   return [
     ...acrossTenants(tenants),
-    ...tenants.flatMap((placed) => [...services(placed), ...codes(placed), ...core(placed, shared), ...screens(placed, shared)]),
+    ...tenants.flatMap((placed) => [...services(placed), ...queueChecks(placed), ...codes(placed), ...core(placed, shared), ...screens(placed, shared)]),
     ...reservedNames(tenants),
     ...unreachablePages(shared, tenants),
   ];

@@ -37,6 +37,8 @@ export interface AccountConfig {
   /** Value of the provider's claim that stands for this account. */
   readonly signInAs: string;
   readonly phone?: string;
+  /** Words that services name when they need them. */
+  readonly skills: readonly string[];
 }
 
 /** An account that takes calls, or whom the provider may let take calls: the phone rings for them. */

@@ -31,7 +31,7 @@ function accounts({ at, tenant }: PlacedTenant, reader: SecretReader): AccountCo
     }
     if (agent?.name === undefined || agent.roles === undefined) return [];
     const { name, displayName = name, signInAs = name, roles, phone } = agent;
-    return [{ name, displayName, signInAs, roles: roles.filter((role) => role !== undefined), ...(hash !== undefined && { passwordHash: new Secret(hash) }), ...(phone !== undefined && { phone }) }];
+    return [{ name, displayName, signInAs, roles: roles.filter((role) => role !== undefined), skills: (agent.skills ?? []).filter((skill) => skill !== undefined), ...(hash !== undefined && { passwordHash: new Secret(hash) }), ...(phone !== undefined && { phone }) }];
   });
 }
 

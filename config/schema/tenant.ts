@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { queue, skills } from './queue.js';
 import { screen } from './screen.js';
 import { accountRole, accountRoles, signIn, signInAs } from './sign-in.js';
 import { baseUrl, dialledNumber, e164, faulty, fileName, label, ms, oneOf, passwordHash, pemFields, keyType, privateKey, purpose, sipUri, webUrl, withFiles, word } from './values.js';
@@ -16,6 +17,7 @@ const services = z
       purposes: z.array(purpose).min(1).max(100).describe('Purposes of the core that belong to this service.'),
       unauthenticatedPurposes: z.array(purpose).max(100).default([]).describe('Those of them for which no result may ever come, because the core allows contact without authentication: such callers do not wait for one, and are shown as not identified until one comes.'),
       language: z.enum(['nl', 'en']).default('nl').describe('Language that is spoken.'),
+      queue,
     }),
   )
   .min(1)
@@ -38,6 +40,7 @@ const agents = z
         passwordFile: fileName.optional().describe('File with that hash, relative to the configuration file.'),
         signInAs: signInAs.optional().describe('Value of `signIn.oidc.agentClaim` for this account; the login name if left out.'),
         phone: sipUri.optional().describe('SIP address of the phone that rings for this agent. Needed for the role agent.'),
+        skills: skills.describe('What this agent can do; services name the skills they need.'),
       },
       [{ inline: 'password', file: 'passwordFile' }],
     ).superRefine(({ roles, phone }, context) => {
