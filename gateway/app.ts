@@ -182,7 +182,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     };
     // Bounded from within: each call's own take-down is.
     await bounded(this.reception.drain(graceMs), graceMs + 3 * stopStepMs, 'calls').catch((error: unknown) => this.log.error({ err: error }, 'calls did not end in time'));
-    for (const { desk } of this.tenants) desk.close();
+    await step('desks', Promise.all(this.tenants.map(({ desk }) => desk.close())));
     this.screens.close();
     this.signIn.close();
     await step('listeners', Promise.all(this.servers.map((listener) => listener.close())));

@@ -5,7 +5,7 @@ import {
   type AttemptOutcome, type CallIdentification, type GuessGuard, type ProgressBoards, type RedisLink, type SessionFeedback, type SessionVault,
 } from '../core-bridge/index.js';
 import type { Config, Tenant } from '../config/index.js';
-import { Desk } from './desk/desk.js';
+import { createDesk, longestWaitMs, type Desk } from './desk/index.js';
 import type { Metrics } from './ops/metrics.js';
 
 export interface TenantRoom {
@@ -42,8 +42,9 @@ export function openTenant(tenant: Tenant, { config, link, metrics, log: parent,
   const { codes, sessions } = tenant;
   const log = parent.child({ tenant: tenant.name });
   const redis = link && config.store.kind === 'redis' ? { link, tenant: tenant.name, prefix: config.store.prefix, sealKeys: config.store.sealKeys } : undefined;
+  const maxWaitMs = Math.max(...tenant.services.map((service) => longestWaitMs(service, config.calls)));
   const guarding = {
-    longestHoldMs: config.calls.maxWaitMs,
+    longestHoldMs: maxWaitMs,
     log,
     ...(redis && { redis }),
     onAlarm: () => metrics.guessAlarm(tenant.name),
@@ -60,7 +61,7 @@ export function openTenant(tenant: Tenant, { config, link, metrics, log: parent,
     onAlarm: () => undefined,
     onAttempt: (outcome) => metrics.pairingSettled(tenant.name, outcome),
   });
-  const vault = createVault({ codes, sessions, calls: config.calls, nextLength: (live) => guard.nextLength(live), ...(redis && { redis }) });
+  const vault = createVault({ codes, sessions, calls: { maxWaitMs }, nextLength: (live) => guard.nextLength(live), ...(redis && { redis }) });
   const boards = createBoards(redis && { redis });
   const feedback = new HttpFeedback({ everyMs: tenant.feedback.everySeconds * 1_000, attempts: tenant.feedback.attempts, timeoutMs: tenant.feedback.timeoutMs, log, onOutcome: (outcome) => metrics.feedbackSent(outcome) });
   const identification = createIdentification({
@@ -74,7 +75,7 @@ export function openTenant(tenant: Tenant, { config, link, metrics, log: parent,
     config: tenant,
     keys: new KeyRing(tenant.idContact),
     vault, boards, guard, pairingGuard, feedback, identification,
-    desk: new Desk(tenant.agents),
+    desk: createDesk(tenant),
     close: async () => {
       await identification.close();
       await feedback.close();

@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import { hasRightCheckDigit, IdentifyError, type PairingInvitation, type ProgressStep, type RevealedIdentity } from '../../core-bridge/index.js';
 import type { Config, Tenant } from '../../config/index.js';
 import { CompanyMemory, enterCode, greet, keepCompany, offerIdentify, readInvitation, say, words, type CodeProblem, type CompanyNews, type SpokenCode } from '../../ivr/index.js';
-import type { DeskAgent } from '../desk/desk.js';
+import { longestWaitMs, waitingFor, type DeskAgent, type Outlook } from '../desk/index.js';
 import type { Happenings } from '../happenings.js';
 import type { MediaPool } from '../media/pool.js';
 import type { Screens } from '../screen/screens.js';
@@ -112,7 +112,7 @@ export class Call {
   private readonly invited: InvitedCaller;
   private inviting: Promise<PairingInvitation | undefined> = Promise.resolve(undefined);
   private purpose: string;
-  private place: number | undefined;
+  private outlook: Outlook | undefined;
   private word: number | undefined;
   private codeUsedAgain = false;
   /** Sessions whose identity was proved while the caller was on the line. */
@@ -162,7 +162,7 @@ export class Call {
   /** The desk found an agent for this call. */
   offerTo(agent: DeskAgent): void {
     // The call moved on between the match and this turn: the agent must not stay taken.
-    if (this.state.name !== 'waiting') return this.incoming.tenant.desk.free(agent.name, this.id, 'ended');
+    if (this.state.name !== 'waiting') return this.incoming.tenant.desk.free(agent.name, this.id, 'moved');
     this.agent = agent;
     this.handle({ type: 'agentFound', agent: agent.name, offerId: randomUUID() });
   }
@@ -204,11 +204,18 @@ export class Call {
     this.handle({ type: 'wordCompared', agent, confirmId, same, revealId: randomUUID() });
   }
 
-  /** The caller's place in the line, 1 for the next one. */
-  standsAt(place: number): void {
-    if (this.state.name !== 'waiting' || this.place === place) return;
-    this.place = place;
-    this.tellCitizen({ step: 'waiting', place });
+  /** What may be told of the wait changed. */
+  stands(outlook: Outlook): void {
+    if (this.state.name !== 'waiting') return;
+    const moved = this.outlook?.place !== outlook.place;
+    this.outlook = outlook;
+    if (moved) this.tellCitizen({ step: 'waiting', place: outlook.place });
+  }
+
+  /** The desk took the agent away. Who is being rung is given up; a conversation goes on. */
+  agentLost(agent: string): void {
+    this.log.warn({ agent }, 'the desk took the agent away from this call');
+    if (this.state.name === 'offered' && this.state.agent === agent) this.handle({ type: 'agentFailed', offerId: this.state.offerId! });
   }
 
   /** Ends the call for a reason outside of it. */
@@ -381,11 +388,11 @@ export class Call {
   private enterWaitingRoom(at: 'tail' | 'head'): void {
     if (this.waitingSince === 0) {
       this.waitingSince = Date.now();
-      this.after(this.context.config.calls.maxWaitMs, () => this.handle({ type: 'waitedTooLong' }));
+      this.after(longestWaitMs(this.incoming.service, this.context.config.calls), () => this.handle({ type: 'waitedTooLong' }));
     }
     // Not within the present step: a free agent would be matched before the step's other effects are done.
     setImmediate(() => {
-      if (this.state.name === 'waiting') this.incoming.tenant.desk.enter(this.id, at);
+      if (this.state.name === 'waiting') this.incoming.tenant.desk.enter(waitingFor(this.id, this.incoming.service), at);
     });
   }
 
@@ -400,7 +407,7 @@ export class Call {
     const invites = (tell === 'unidentified' || tell === 'refused') && this.invited.offered && !this.invited.invitation;
     this.companyKept = this.companyKept
       .then(() => (invites ? this.inviteOnTheLine(leg, signal) : undefined))
-      .then(async () => void (await keepCompany(leg.voice, language, signal, tell, { outlook: () => (this.place === undefined ? undefined : { place: this.place }), memory: this.companyMemory, ...(tell === 'accepted' && this.word !== undefined ? { word: this.word } : {}) })))
+      .then(async () => void (await keepCompany(leg.voice, language, signal, tell, { outlook: () => this.outlook, memory: this.companyMemory, ...(tell === 'accepted' && this.word !== undefined ? { word: this.word } : {}) })))
       .catch((error: unknown) => {
         // Silence is no reason to lose the caller.
         if (!signal.aborted) this.log.warn({ problem: problemOf(error) }, 'no music for the caller');
@@ -445,7 +452,7 @@ export class Call {
         }, { once: true });
       }
       this.leg!.answerThrough((offer) => bridge.answerFromCaller(offer));
-      return ringAgent(this.incoming.srf, { uri: agent.phone, offer: bridge.offer, from: this.callerForAgent(), ringTimeoutMs: config.calls.ringTimeoutMs, signal: ringing.signal });
+      return ringAgent(this.incoming.srf, { uri: agent.phone, offer: bridge.offer, from: this.callerForAgent(), ringTimeoutMs: this.incoming.service.queue.ringTimeoutMs ?? config.calls.ringTimeoutMs, signal: ringing.signal });
     };
     const release = this.maybeReleased(agent);
     const ringEitherWay = () => ring(release).catch((error: unknown) => {
@@ -463,6 +470,7 @@ export class Call {
         answerOffers(dialog, (offer) => bridge.answerFromAgent(offer), this.log);
         const prepared = bridge.prepare(dialog);
         prepared.catch(() => undefined);
+        this.incoming.tenant.desk.answered(agent.name, this.id);
         this.handle({ type: 'agentAnswered', offerId, revealId: randomUUID() });
         whenEnded(dialog, () => {
           if (this.agentDialog !== dialog) return;
@@ -592,7 +600,7 @@ export class Call {
       // Its page opens in the middle of a call.
       if (this.joined) session.tell({ step: 'connected' });
       else if (this.state.name === 'offered') session.tell({ step: 'agentRinging' });
-      else if (this.state.name === 'waiting' && this.place !== undefined) session.tell({ step: 'waiting', place: this.place });
+      else if (this.state.name === 'waiting' && this.outlook) session.tell({ step: 'waiting', place: this.outlook.place });
       this.log.info({ sessionId: invitation.sessionId, agent }, 'caller invited to identify');
       if (this.state.name === 'ended') {
         this.invited.withdraw();
@@ -696,6 +704,7 @@ export class Call {
   }
 
   private close(reason: EndReason): void {
+    this.incoming.tenant.desk.leave(this.id);
     const identity = this.state.identity === 'verified' ? 'verified' : 'unidentified';
     const { feedback } = this.incoming.tenant;
     if (this.state.shown) feedback.done(this.id);

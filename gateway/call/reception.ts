@@ -6,7 +6,7 @@ import { respond } from '../sip/respond.js';
 import { serviceOf, type ServiceConfig } from '../sip/services.js';
 import { sdpOf } from '../sip/sdp.js';
 import type { Trunks } from '../sip/trunks.js';
-import type { Desk } from '../desk/desk.js';
+import type { Desk } from '../desk/index.js';
 import type { TenantRoom } from '../tenants.js';
 import { Call, type CallContext } from './call.js';
 
@@ -24,9 +24,10 @@ export class Reception {
       desk.on('match', (callId, agent) => {
         const entry = this.calls.get(callId);
         if (entry) entry.call.offerTo(agent);
-        else desk.free(agent.name, callId, 'ended');
+        else desk.free(agent.name, callId, 'moved');
       });
-      desk.on('line', (callIds) => callIds.forEach((callId, index) => this.calls.get(callId)?.call.standsAt(index + 1)));
+      desk.on('outlook', (outlooks) => outlooks.forEach((outlook, callId) => this.calls.get(callId)?.call.stands(outlook)));
+      desk.on('lost', (callId, agent) => this.calls.get(callId)?.call.agentLost(agent));
       for (const { name } of tenant.config.agents) this.deskOf.set(name, desk);
       for (const service of tenant.config.services) this.lines.push({ ...service, tenant, service });
     }
@@ -34,13 +35,21 @@ export class Reception {
     screens.on('present', (agent) => this.deskOf.get(agent)?.setPresent(agent, true));
     screens.on('gone', (agent) => this.deskOf.get(agent)?.setPresent(agent, false));
     // What an agent does counts only for the call that the desk says this agent has.
-    const callOf = (agent: string, callId: string) => (this.deskOf.get(agent)?.callOf(agent) === callId ? this.calls.get(callId)?.call : undefined);
-    screens.on('returned', (agent, callId) => callOf(agent, callId)?.screenReturned(agent));
-    screens.on('acknowledged', (agent, callId, revealId) => callOf(agent, callId)?.acknowledge(revealId));
-    screens.on('endRequested', (agent, callId) => callOf(agent, callId)?.endByAgent(agent));
-    screens.on('identifyRequested', (agent, callId) => callOf(agent, callId)?.identifyByAgent(agent));
-    screens.on('identifyWithdrawn', (agent, callId) => callOf(agent, callId)?.withdrawInvitation(agent));
-    screens.on('wordConfirmed', (agent, callId, confirmId, same) => callOf(agent, callId)?.wordCompared(agent, confirmId, same));
+    const withCall = (agent: string, callId: string, then: (call: Call) => void): void => {
+      const desk = this.deskOf.get(agent);
+      const call = this.calls.get(callId)?.call;
+      if (!desk || !call) return;
+      desk.seatOf(agent).then(
+        (seat) => { if (seat?.callId === callId) then(call); },
+        (error: unknown) => this.log.error({ err: error, agent }, 'an act of an agent was lost'),
+      );
+    };
+    screens.on('returned', (agent, callId) => withCall(agent, callId, (call) => call.screenReturned(agent)));
+    screens.on('acknowledged', (agent, callId, revealId) => withCall(agent, callId, (call) => call.acknowledge(revealId)));
+    screens.on('endRequested', (agent, callId) => withCall(agent, callId, (call) => call.endByAgent(agent)));
+    screens.on('identifyRequested', (agent, callId) => withCall(agent, callId, (call) => call.identifyByAgent(agent)));
+    screens.on('identifyWithdrawn', (agent, callId) => withCall(agent, callId, (call) => call.withdrawInvitation(agent)));
+    screens.on('wordConfirmed', (agent, callId, confirmId, same) => withCall(agent, callId, (call) => call.wordCompared(agent, confirmId, same)));
   }
 
   /** Calls that exist now, those being taken down included. */
