@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { Secret, verifyPassword, type Config, type MediaServerAddress, type SipServerAddress, type TenantKeys } from '../config/index.js';
+import { Secret, type Config, type MediaServerAddress, type SipServerAddress, type TenantKeys } from '../config/index.js';
 import { companionPages, connectRedis, createCoreServer, pairingPages, tenantPath, type RedisLink, type SessionVault } from '../core-bridge/index.js';
 import { words } from '../ivr/index.js';
 import { Reception } from './call/reception.js';
@@ -16,6 +16,7 @@ import { createBus, type NodeBus } from './nodes/index.js';
 import { opsRoutes, type HealthReport } from './ops/listener.js';
 import { Metrics } from './ops/metrics.js';
 import { createScreens, type AgentScreens } from './screen/screens.js';
+import { signInOptions } from './sign-in/from-config.js';
 import { agentsListener } from './sign-in/listener.js';
 import { SignIn } from './sign-in/sign-in.js';
 import { SipNode } from './sip/node.js';
@@ -74,13 +75,11 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       publicUrl: () => this.urls.public,
       demoCoreUrl: config.demo ? () => `${this.urls.public}/demo/core` : undefined,
     }));
+    const signInLog = log.child({ room: 'sign-in' });
     this.signIn = new SignIn({
-      accounts: config.tenants.flatMap(({ name: tenant, accounts }) => accounts.map(({ name, displayName, roles, passwordHash }) => ({
-        name, displayName, tenant, roles,
-        checkPassword: async (password: string) => passwordHash !== undefined && verifyPassword(password, passwordHash.reveal()),
-      }))),
-      log: log.child({ room: 'sign-in' }),
-      ...(config.listeners.agents.url === undefined ? {} : { origins: [new URL(config.listeners.agents.url).origin] }),
+      ...signInOptions(config, this.link, signInLog),
+      log: signInLog,
+      baseUrl: () => this.urls.agents,
     });
     this.screens = createScreens({
       agents: config.tenants.flatMap(({ agents }) => agents).map(({ name, displayName }) => ({ name, displayName })),

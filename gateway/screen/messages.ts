@@ -118,4 +118,4 @@ export type ServerMessage =
   | { type: 'expired' };
 
 /** Reasons for which the server closes a page's socket (RFC 6455 section 7.4.2: 4000-4999 are ours). */
-export const closeCodes = { goingAway: 1001, badMessage: 4400, loggedOut: 4401, silent: 4408, replaced: 4409, tooManyMessages: 4429 } as const;
+export const closeCodes = { goingAway: 1001, badMessage: 4400, loggedOut: 4401, silent: 4408, replaced: 4409, locked: 4423, tooManyMessages: 4429 } as const;

@@ -12,6 +12,7 @@ export interface ScreenDoor {
 export function screenRoutes(signIn: SignIn, door: ScreenDoor): FastifyPluginAsync {
   return (app) => {
     const pages = loadPages();
+    signIn.homeFor('agent', '/screen');
     const agentsOnly = signIn.requireRole('agent');
 
     app.get('/screen', { preValidation: signIn.pageFor('agent') }, async (request, reply) => {

@@ -72,6 +72,8 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
     const { signIn } = options;
     signIn.on('started', (session) => this.#signedIn(session));
     signIn.on('ended', (session) => this.#sessionEnded(session));
+    signIn.on('locked', (session) => this.#sessionLocked(session));
+    signIn.on('unlocked', (session) => this.#sessionUnlocked(session));
     signIn.busyWhen((session) => this.#isBusy(session));
     this.plugin = screenRoutes(signIn, { opened: (socket, session) => this.#socketOpened(socket, session) });
   }
@@ -241,6 +243,21 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
       page.send({ type: 'expired' });
       page.close(closeCodes.loggedOut);
     }
+  }
+
+  /** Blank at once; until it is unlocked no page of this login gets a socket. */
+  #sessionLocked(session: Session): void {
+    const screen = this.#screens.get(session.agent);
+    for (const [page, owner] of [...this.#pages]) {
+      if (owner.key !== session.key) continue;
+      if (screen?.page === page) this.emit('locked', session.agent);
+      page.send({ type: 'locked' });
+      page.close(closeCodes.locked);
+    }
+  }
+
+  #sessionUnlocked(session: Session): void {
+    if (this.#screens.has(session.agent)) this.emit('unlocked', session.agent);
   }
 
   /** An agent in a call is working, whatever the mouse does. */

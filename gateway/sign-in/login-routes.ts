@@ -1,57 +1,138 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Gate } from './gate.js';
-import { languageOf, loadLoginPage, type LoginProblem } from './login-page.js';
-import type { SignIn } from './sign-in.js';
+import { accountPage, loggedOutPage, loginPage, problemText, type LoginMatter } from './pages.js';
+import { roles } from './principal.js';
+import { SessionsAwayError, type Session } from './sessions.js';
+import type { SignIn, SignInTenant } from './sign-in.js';
+import type { LoginProblem } from './texts.js';
 
-const loginForm = z.object({ name: z.string().min(1).max(64), password: z.string().min(1).max(256) });
 export const maxFormBytes = 4096;
+/** A page of ours to go on to: a plain path, so that it can be no other site's address. */
+export const nextPage = z.string().regex(/^\/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,199}\/?){1,8}$/);
+const loginForm = z.object({ name: z.string().min(1).max(64), password: z.string().min(1).max(256), next: nextPage.optional() });
+const withNext = z.object({ next: nextPage.optional().catch(undefined) });
+
 /** Checking a password is meant to be slow; more at once would starve everything else on the machine. */
 const passwordChecksAtOnce = 2;
 /** A whole office logging in at nine. */
 const maxWaitingLogins = 200;
+/** More tenants than this are not listed on the common login page. */
+const maxListed = 50;
 
-/** `/login` and `/logout`. */
-export function loginRoutes(app: FastifyInstance, signIn: SignIn): void {
-  const page = loadLoginPage();
-  const passwordChecks = new Gate(passwordChecksAtOnce, maxWaitingLogins);
+/** Checks a password as slowly as it must be, and no more than the machine bears. */
+export class PasswordCheck {
+  readonly #signIn: SignIn;
+  readonly #gate = new Gate(passwordChecksAtOnce, maxWaitingLogins);
 
-  const showLogin = (request: FastifyRequest, reply: FastifyReply, status: number, problem?: LoginProblem, waitMs = 0): FastifyReply => {
-    const retryAfterS = Math.ceil(waitMs / 1000);
-    if (waitMs > 0) reply.header('retry-after', String(retryAfterS));
-    if (problem && !(request.headers.accept ?? '').includes('text/html')) {
-      return reply.code(status).send({ error: problem, message: page.problem('en', problem, retryAfterS) });
-    }
-    return reply.code(status).type('text/html; charset=utf-8').send(page.html(languageOf(request.headers['accept-language']), problem, retryAfterS));
-  };
+  constructor(signIn: SignIn) {
+    this.#signIn = signIn;
+  }
 
-  app.get('/login', async (request, reply) => ((await signIn.sessionOf(request)) ? reply.redirect('/screen', 303) : showLogin(request, reply, 200)));
-
-  app.post('/login', { preValidation: signIn.ownPagesOnly, bodyLimit: maxFormBytes }, async (request, reply) => {
-    const form = loginForm.safeParse(request.body);
-    if (!form.success) return showLogin(request, reply, 400, 'login_incomplete');
-    const name = form.data.name.trim();
-    const waitMs = signIn.throttle.admit(name, request.ip);
-    if (waitMs > 0) return showLogin(request, reply, 429, 'login_too_often', waitMs);
-    if (passwordChecks.isFull) return showLogin(request, reply, 503, 'login_busy', 1000);
-
-    const account = signIn.accounts.get(name);
+  /** @returns the milliseconds to wait first when there were too many tries; 'busy'; or whether it is right */
+  async check(name: string, password: string, address: string, counts: (tenant: string) => boolean): Promise<number | 'busy' | boolean> {
+    const { throttle, accounts } = this.#signIn;
+    const waitMs = throttle.admit(name, address);
+    if (waitMs > 0) return waitMs;
+    if (this.#gate.isFull) return 'busy';
+    const account = accounts.byName(name);
     // A name nobody has costs the same time as a wrong password: it is checked against somebody's, and refused.
-    const checked = account ?? signIn.accounts.values().next().value;
-    const right = await passwordChecks.run(async () => (await checked?.checkPassword(form.data.password)) === true);
-    if (!account || !right) {
-      signIn.log.info({ knownPerson: account?.name }, 'login refused');
-      return showLogin(request, reply, 401, 'login_failed');
+    const checked = account ?? accounts.any;
+    const right = await this.#gate.run(async () => (await checked?.checkPassword(password)) === true);
+    if (!account || !right || !counts(account.tenant)) {
+      this.#signIn.refused('password', account);
+      return false;
     }
-    signIn.throttle.succeeded(name, request.ip);
-    await signIn.start(request, reply, account, 'password');
-    return reply.redirect('/screen', 303);
-  });
+    throttle.succeeded(name, address);
+    return true;
+  }
+}
+
+/** Draws the login page with what went wrong, or tells a program. */
+export function showLogin(signIn: SignIn, request: FastifyRequest, reply: FastifyReply, matter: LoginMatter, tenant: SignInTenant | undefined, status: number, problem?: LoginProblem, waitMs = 0): FastifyReply {
+  const look = { ...signIn.look(request, tenant), problem, retryAfterS: Math.ceil(waitMs / 1000) };
+  if (waitMs > 0) reply.header('retry-after', String(look.retryAfterS));
+  if (problem && !(request.headers.accept ?? '').includes('text/html')) {
+    return reply.code(status).send({ error: problem, message: problemText({ ...look, language: 'en' }, problem) });
+  }
+  return signIn.html(reply, status, loginPage(look, matter));
+}
+
+export function matterOf(signIn: SignIn, request: FastifyRequest, tenant: SignInTenant | undefined, next: string | undefined): LoginMatter {
+  const several = signIn.tenants.filter(({ path }) => path !== '');
+  const framed = request.headers['sec-fetch-dest'] === 'iframe';
+  if (tenant) return { path: tenant.path, local: tenant.local, oidc: tenant.oidc !== undefined, next, framed, organisations: [] };
+  const local = signIn.tenants.some((one) => one.local);
+  return { path: '', local, oidc: false, next, framed, organisations: several.length > maxListed ? [] : several.filter(({ oidc }) => oidc !== undefined) };
+}
+
+/** `/login` of each tenant and of all together, `/logout`, `/account`. */
+export function loginRoutes(app: FastifyInstance, signIn: SignIn, passwords: PasswordCheck): void {
+  const only = signIn.tenants.find(({ path }) => path === '');
+
+  const routesOf = (tenant: SignInTenant | undefined): void => {
+    const path = tenant?.path ?? '';
+    const counts = (name: string): boolean => (tenant === undefined || tenant.name === name) && signIn.tenant(name)?.local === true;
+
+    app.get(`${path}/login`, async (request, reply) => {
+      const { next } = withNext.parse(request.query);
+      const matter = matterOf(signIn, request, tenant, next);
+      let session: Session | undefined;
+      try {
+        session = await signIn.sessionOf(request);
+      } catch (error) {
+        if (!(error instanceof SessionsAwayError)) throw error;
+        return showLogin(signIn, request, reply, matter, tenant, 503, 'store_away', 30_000);
+      }
+      if (session) return reply.redirect(session.locked ? '/unlock' : next ?? signIn.homeOf(session), 303);
+      return showLogin(signIn, request, reply, matter, tenant, 200);
+    });
+
+    app.post(`${path}/login`, { preValidation: signIn.ownPagesOnly, bodyLimit: maxFormBytes }, async (request, reply) => {
+      const form = loginForm.safeParse(request.body);
+      const matter = matterOf(signIn, request, tenant, form.data?.next);
+      const refuse = (status: number, problem: LoginProblem, waitMs = 0): FastifyReply => showLogin(signIn, request, reply, matter, tenant, status, problem, waitMs);
+      if (!form.success) return refuse(400, 'login_incomplete');
+      const name = form.data.name.trim();
+      const outcome = await passwords.check(name, form.data.password, request.ip, counts);
+      if (typeof outcome === 'number') return refuse(429, 'login_too_often', outcome);
+      if (outcome === 'busy') return refuse(503, 'login_busy', 1000);
+      const account = outcome ? signIn.accounts.byName(name) : undefined;
+      if (!account) return refuse(401, 'login_failed');
+      try {
+        const session = await signIn.start(request, reply, account, 'password', account.roles);
+        return reply.redirect(form.data.next ?? signIn.homeOf(session), 303);
+      } catch (error) {
+        if (!(error instanceof SessionsAwayError)) throw error;
+        return refuse(503, 'store_away', 30_000);
+      }
+    });
+
+    app.get(`${path}/logged-out`, async (request, reply) => {
+      const url = await tenant?.oidc?.provider.logoutUrl(signIn.addressOf(`${path}/login`));
+      return signIn.html(reply, 200, loggedOutPage(signIn.look(request, tenant), path, url));
+    });
+  };
+  routesOf(only);
+  for (const tenant of signIn.tenants) if (tenant.path !== '') routesOf(tenant);
 
   app.post('/logout', { preValidation: signIn.ownPagesOnly }, async (request, reply) => {
-    const session = await signIn.sessionOf(request);
-    if (session) signIn.end(session);
-    signIn.forgetCookie(request, reply);
-    return reply.header('clear-site-data', '"cache"').redirect('/login', 303);
+    let session: Session | undefined;
+    try {
+      session = await signIn.sessionOf(request);
+    } catch (error) {
+      // The cookie goes in any case; the login itself then runs out.
+      if (!(error instanceof SessionsAwayError)) throw error;
+    }
+    if (session) await signIn.end(session);
+    signIn.cookies.clearLogin(request, reply);
+    const tenant = session?.principal.by === 'oidc' ? signIn.tenant(session.principal.tenant) : undefined;
+    return reply.header('clear-site-data', '"cache"').redirect(tenant ? `${tenant.path}/logged-out` : '/login', 303);
+  });
+
+  app.get('/account', { preValidation: signIn.pageFor(...roles) }, (request, reply) => {
+    const session = signIn.here(request);
+    session.touch();
+    return signIn.html(reply, 200, accountPage(signIn.look(request, signIn.tenant(session.principal.tenant)), session.principal));
   });
 }

@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
 import type { Principal } from './principal.js';
+import type { SessionRecord, SessionShare } from './session-share.js';
 
 /** Somebody's login in one browser. */
 export interface Session {
@@ -14,85 +16,341 @@ export interface Session {
   readonly isLive: boolean;
   /** Signed in, but nothing may be shown until the person has proved again who they are. */
   readonly locked: boolean;
-  /** A sign of the person: a page being loaded or somebody at the keyboard. An open page alone is none. */
+  /** A sign of the person: a page being loaded or somebody at the keyboard. An open page alone is none, and neither is anything while it is locked. */
   touch(): void;
 }
 
-export interface SessionsOptions {
+/** How long a login of a tenant holds, in milliseconds. */
+export interface SessionPolicy {
+  /** Without any sign of the person for this long, the session is locked; undefined: never by itself. */
+  readonly idleLockMs?: number;
   /** Without any sign of the person for this long, the session ends. */
-  idleTimeoutMs: number;
+  readonly idleTimeoutMs: number;
   /** However active the person is, a session ends after this long. */
-  maxSessionMs: number;
+  readonly maxSessionMs: number;
+}
+
+/** It cannot be known now who is logged in, or nobody can be let in: the shared store is away. */
+export class SessionsAwayError extends Error {
+  override readonly name = 'SessionsAwayError';
+  readonly code = 'sessions_away';
+}
+
+export interface SessionsOptions {
+  policyOf(tenant: string): SessionPolicy;
+  /** The account as the configuration has it now; undefined when it is not there or not what the login rests on. */
+  principalOf(record: Pick<SessionRecord, 'name' | 'tenant' | 'by' | 'roles' | 'stamp'>): Principal | undefined;
+  /** Present: logins hold on all nodes that share it. */
+  share?: SessionShare | undefined;
+  log: Logger;
   maxPerPerson?: number;
   now?: () => number;
 }
 
-/** Who is logged in. Lives in memory: a restart asks everybody to log in again. */
+/** What became of sessions, to be told by their owner. */
+export interface SessionChanges {
+  ended: (session: Session) => void;
+  locked: (session: Session) => void;
+  unlocked: (session: Session) => void;
+}
+
+/** How old what this node knows of a shared login may be. */
+const freshForMs = 2000;
+/** How long a sign of the person may stay on this node alone. */
+const longestUntoldMs = 15_000;
+/** How long the word that somebody is in a call holds; it is renewed at every sweep. */
+const busyForMs = 15_000;
+/** The store keeps a login this much longer than it lasts: ends are told by the nodes. */
+const storeSlackMs = 60_000;
+/** A login that ended here is remembered for so long, so that a look that was under way cannot bring it back. */
+const rememberEndedMs = 60_000;
+/** Most of them; the oldest are forgotten first. */
+const maxRemembered = 20_000;
+const readsAtOnce = 32;
+
+/**
+ * Who is logged in. In memory alone, a restart asks everybody to log in again. With a share, this node keeps what it
+ * has seen for at most two seconds before it looks again, and hears of changes meanwhile; when the share is away,
+ * whom this node knows may go on.
+ */
 export class Sessions {
-  readonly #sessions = new Map<string, MemorySession>();
-  readonly #idleTimeoutMs: number;
-  readonly #maxSessionMs: number;
-  readonly #maxPerPerson: number;
+  readonly #options: SessionsOptions;
+  readonly #share: SessionShare | undefined;
   readonly #now: () => number;
+  readonly #changes: SessionChanges;
+  readonly #sessions = new Map<string, LiveSession>();
+  /** Logins that ended here: when, and whether the share knows. */
+  readonly #gone = new Map<string, { at: number; removed: boolean }>();
+  readonly #stopHearing: () => void;
+  #sweeping = false;
 
-  constructor(options: SessionsOptions) {
-    this.#idleTimeoutMs = options.idleTimeoutMs;
-    this.#maxSessionMs = options.maxSessionMs;
-    this.#maxPerPerson = options.maxPerPerson ?? 5;
+  constructor(options: SessionsOptions, changes: SessionChanges) {
+    this.#options = options;
+    this.#share = options.share;
     this.#now = options.now ?? Date.now;
+    this.#changes = changes;
+    this.#stopHearing = this.#share?.hear((key) => void this.#heard(key)) ?? (() => undefined);
   }
 
-  /** @returns the secret for the cookie, 256 bits from the system's random generator; and the person's sessions that had to make room */
-  start(principal: Principal): { cookie: string; session: Session; ended: Session[] } {
-    const own = [...this.#sessions.values()].filter((session) => session.agent === principal.name);
-    const ended = own.slice(0, Math.max(0, own.length - this.#maxPerPerson + 1));
-    for (const session of ended) this.#sessions.delete(session.key);
+  /**
+   * @returns the secret for the cookie, 256 bits from the system's random generator
+   * @throws SessionsAwayError
+   */
+  async start(principal: Principal, stamp: string): Promise<{ cookie: string; session: Session }> {
     const cookie = randomBytes(32).toString('base64url');
-    const session = new MemorySession(keyOf(cookie), principal, this.#now, (one) => this.#isLive(one));
-    this.#sessions.set(session.key, session);
-    return { cookie, session, ended };
+    const now = this.#now();
+    const { name, tenant, by, roles } = principal;
+    const record: SessionRecord = { key: keyOf(cookie), name, tenant, by, roles: [...roles], stamp, startedAt: now, activeAt: now, locked: false };
+    const older = await this.#make(record);
+    const session = this.#take(record, principal);
+    for (const key of older) await this.#endKey(key);
+    return { cookie, session };
   }
 
-  /** Looked up by hash, so the time it takes says nothing about other cookies. */
-  find(cookie: string | undefined): Session | undefined {
+  /**
+   * Looked up by hash, so the time it takes says nothing about other cookies.
+   * @throws SessionsAwayError when this node does not know the cookie and the share is away
+   */
+  async find(cookie: string | undefined): Promise<Session | undefined> {
     if (cookie === undefined || cookie.length > 128) return undefined;
-    const session = this.#sessions.get(keyOf(cookie));
+    return this.byKey(keyOf(cookie));
+  }
+
+  /** @throws SessionsAwayError as above */
+  async byKey(key: string): Promise<Session | undefined> {
+    const known = this.#sessions.get(key);
+    if (this.#share && !this.#gone.has(key) && !(known && this.#now() - known.readAt < freshForMs)) await this.#read(key);
+    const session = this.#sessions.get(key);
     return session?.isLive ? session : undefined;
   }
 
-  end(session: Session): void {
-    this.#sessions.delete(session.key);
+  /** Ends it here at once, and everywhere as soon as the share hears of it. */
+  async end(session: Session): Promise<void> {
+    await this.#endKey(session.key);
   }
 
-  /** Removes and returns what has run out, except where `busy` says that the person is in a call. */
-  sweep(busy: (session: Session) => boolean): Session[] {
-    const ended = [...this.#sessions.values()].filter((session) => !session.isLive && !busy(session));
-    for (const session of ended) this.#sessions.delete(session.key);
-    return ended;
+  async lock(session: Session): Promise<void> {
+    await this.#setLocked(session, true);
+  }
+
+  /** @throws SessionsAwayError: what cannot be told to the other nodes does not count here */
+  async unlock(session: Session): Promise<void> {
+    await this.#setLocked(session, false);
+  }
+
+  /** Ends and locks what has run out, except where `busy` says that the person is in a call; looks again at what is shared. */
+  async sweep(busy: (session: Session) => boolean): Promise<void> {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    try {
+      for (const session of this.#sessions.values()) if (busy(session)) session.busy(busyForMs);
+      if (this.#share) await this.#readAll(this.#share);
+      for (const session of [...this.#sessions.values()]) {
+        if (!session.isLive) await this.#endKey(session.key);
+        else if (session.isIdleEnoughToLock) await this.lock(session);
+      }
+    } finally {
+      this.#sweeping = false;
+    }
   }
 
   get size(): number {
     return this.#sessions.size;
   }
 
-  #isLive(session: MemorySession): boolean {
+  close(): void {
+    this.#stopHearing();
+  }
+
+  /** @returns keys of the person's logins that have to make room */
+  async #make(record: SessionRecord): Promise<string[]> {
+    const most = this.#options.maxPerPerson ?? 5;
+    const share = this.#share;
+    if (!share) {
+      const own = [...this.#sessions.values()].filter((session) => session.agent === record.name);
+      return own.slice(0, Math.max(0, own.length - most + 1)).map(({ key }) => key);
+    }
+    return this.#withShare(async () => {
+      await share.put(record, this.#lifetimeMs(record.tenant));
+      return share.oldest(record, most, this.#options.policyOf(record.tenant).maxSessionMs + storeSlackMs);
+    });
+  }
+
+  #take(record: SessionRecord, principal: Principal): LiveSession {
+    const session = new LiveSession(record, principal, this.#options.policyOf(record.tenant), this.#now, (one) => this.#touched(one));
+    this.#sessions.set(record.key, session);
+    return session;
+  }
+
+  async #endKey(key: string): Promise<void> {
+    const session = this.#sessions.get(key);
+    this.#sessions.delete(key);
+    if (session && !session.ended) {
+      session.ended = true;
+      this.#changes.ended(session);
+    }
+    if (this.#share) await this.#removeFrom(this.#share, key);
+  }
+
+  async #removeFrom(share: SessionShare, key: string): Promise<void> {
+    this.#gone.set(key, { at: this.#now(), removed: false });
+    if (this.#gone.size > maxRemembered) this.#gone.delete(this.#gone.keys().next().value!);
+    try {
+      await share.remove(key);
+      this.#gone.set(key, { at: this.#now(), removed: true });
+      await share.tell(key);
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'a login that ended here is not told to the other nodes yet');
+    }
+  }
+
+  async #setLocked(given: Session, locked: boolean): Promise<void> {
+    const session = this.#sessions.get(given.key);
+    if (!session || session.locked === locked) return;
     const now = this.#now();
-    return this.#sessions.has(session.key) && now - session.lastActiveAt < this.#idleTimeoutMs && now - session.startedAt < this.#maxSessionMs;
+    // Locking must work with the store away; other nodes then see it when it is back.
+    if (locked) this.#becomesLocked(session, true);
+    if (this.#share) {
+      session.lockUntold = locked;
+      const change = (before: SessionRecord): SessionRecord => ({ ...before, locked, ...(locked ? {} : { activeAt: now }) });
+      try {
+        if (!(await this.#changeShared(this.#share, session, change))) return await this.#endKey(session.key);
+        session.lockUntold = false;
+      } catch (error) {
+        if (!locked) throw error;
+        this.#options.log.warn({ err: error }, 'a lock is not told to the other nodes yet');
+      }
+    }
+    session.version += 1;
+    if (!locked) {
+      session.activeAt = now;
+      this.#becomesLocked(session, false);
+    }
+  }
+
+  /** @returns whether the record was there to be changed */
+  async #changeShared(share: SessionShare, session: LiveSession, change: (record: SessionRecord) => SessionRecord): Promise<boolean> {
+    const record = await this.#withShare(() => share.change(session.key, change, this.#lifetimeMs(session.principal.tenant)));
+    if (record) await share.tell(session.key).catch(() => undefined);
+    return record !== undefined;
+  }
+
+  #becomesLocked(session: LiveSession, locked: boolean): void {
+    if (session.locked === locked) return;
+    session.locked = locked;
+    (locked ? this.#changes.locked : this.#changes.unlocked)(session);
+  }
+
+  /** Somebody is there: told to the share now and then. */
+  #touched(session: LiveSession): void {
+    const share = this.#share;
+    const now = this.#now();
+    const { idleTimeoutMs, idleLockMs = idleTimeoutMs } = this.#options.policyOf(session.principal.tenant);
+    if (!share || now - session.toldAt < Math.min(longestUntoldMs, idleTimeoutMs / 4, idleLockMs / 4)) return;
+    session.toldAt = now;
+    share.change(session.key, (before) => ({ ...before, activeAt: Math.max(before.activeAt, session.activeAt) }), this.#lifetimeMs(session.principal.tenant)).catch(() => {
+      // Away: told at the next touch.
+      session.toldAt = 0;
+    });
+  }
+
+  async #heard(key: string): Promise<void> {
+    if (!this.#sessions.has(key)) return;
+    await this.#read(key).catch(() => undefined);
+  }
+
+  async #readAll(share: SessionShare): Promise<void> {
+    for (const [key, { at, removed }] of [...this.#gone]) {
+      if (!removed) await this.#removeFrom(share, key);
+      else if (this.#now() - at > rememberEndedMs) this.#gone.delete(key);
+    }
+    const keys = [...this.#sessions.values()].filter(({ readAt }) => this.#now() - readAt >= freshForMs / 2).map(({ key }) => key);
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      for (let key = keys[next++]; key !== undefined; key = keys[next++]) await this.#read(key).catch(() => undefined);
+    };
+    await Promise.all(Array.from({ length: Math.min(readsAtOnce, keys.length) }, worker));
+  }
+
+  /**
+   * Looks at the share, and brings what this node knows up to date.
+   * @throws SessionsAwayError when the share is away and this node knows nothing
+   */
+  async #read(key: string): Promise<void> {
+    const share = this.#share;
+    if (!share) return;
+    const version = this.#sessions.get(key)?.version;
+    let record: SessionRecord | undefined;
+    try {
+      record = await this.#withShare(() => share.get(key));
+    } catch (error) {
+      if (this.#sessions.has(key)) return;
+      throw error;
+    }
+    if (this.#gone.has(key)) return;
+    const known = this.#sessions.get(key);
+    const principal = record && this.#options.principalOf(record);
+    if (!record || !principal) {
+      // Gone elsewhere, or resting on what the configuration does not say any more.
+      if (known || record) await this.#endKey(key);
+      return;
+    }
+    if (!known) {
+      this.#take(record, principal);
+      return;
+    }
+    known.readAt = this.#now();
+    known.activeAt = Math.max(known.activeAt, record.activeAt);
+    if (known.lockUntold) {
+      await this.#changeShared(share, known, (before) => ({ ...before, locked: true }));
+      known.lockUntold = false;
+    } else if (known.version === version) {
+      // What was read before somebody locked or unlocked it here says nothing about that.
+      this.#becomesLocked(known, record.locked);
+    }
+  }
+
+  async #withShare<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw new SessionsAwayError('the store of logins does not answer', { cause: error });
+    }
+  }
+
+  #lifetimeMs(tenant: string): number {
+    return this.#options.policyOf(tenant).idleTimeoutMs + storeSlackMs;
   }
 }
 
-class MemorySession implements Session {
+class LiveSession implements Session {
+  readonly key: string;
   readonly startedAt: number;
-  lastActiveAt: number;
-  readonly locked = false;
+  activeAt: number;
+  locked: boolean;
+  ended = false;
+  /** When the share was last looked at, and last told of a sign of the person. */
+  readAt: number;
+  toldAt: number;
+  /** Locked here, and the share does not know yet. */
+  lockUntold = false;
+  /** Counts what was done here to `locked`. */
+  version = 0;
+  #busyUntil = 0;
+  readonly #policy: SessionPolicy;
   readonly #now: () => number;
-  readonly #isLive: (session: MemorySession) => boolean;
+  readonly #touched: (session: LiveSession) => void;
 
-  constructor(readonly key: string, readonly principal: Principal, now: () => number, isLive: (session: MemorySession) => boolean) {
+  constructor(record: SessionRecord, readonly principal: Principal, policy: SessionPolicy, now: () => number, touched: (session: LiveSession) => void) {
+    this.key = record.key;
+    this.startedAt = record.startedAt;
+    this.activeAt = record.activeAt;
+    this.locked = record.locked;
+    this.readAt = now();
+    this.toldAt = record.activeAt;
+    this.#policy = policy;
     this.#now = now;
-    this.#isLive = isLive;
-    this.startedAt = now();
-    this.lastActiveAt = this.startedAt;
+    this.#touched = touched;
   }
 
   get agent(): string {
@@ -100,11 +358,28 @@ class MemorySession implements Session {
   }
 
   get isLive(): boolean {
-    return this.#isLive(this);
+    if (this.ended) return false;
+    const now = this.#now();
+    if (now < this.#busyUntil) return true;
+    return now - this.activeAt < this.#policy.idleTimeoutMs && now - this.startedAt < this.#policy.maxSessionMs;
+  }
+
+  get isIdleEnoughToLock(): boolean {
+    const { idleLockMs } = this.#policy;
+    const now = this.#now();
+    return idleLockMs !== undefined && !this.locked && now >= this.#busyUntil && now - this.activeAt >= idleLockMs;
   }
 
   touch(): void {
-    this.lastActiveAt = this.#now();
+    if (this.locked) return;
+    this.activeAt = this.#now();
+    this.#touched(this);
+  }
+
+  /** The person is in a call: that is as good as a touch. */
+  busy(forMs: number): void {
+    this.#busyUntil = this.#now() + forMs;
+    this.touch();
   }
 }
 

@@ -21,7 +21,7 @@ export const password = 'correct horse battery';
 
 /** An account of an agent whose password is `password`. */
 export function account(name: string, displayName = name, over: Partial<Account> = {}): Account {
-  return { name, displayName, tenant: 'main', roles: ['agent'], checkPassword: async (given) => given === password, ...over };
+  return { name, displayName, tenant: 'main', roles: ['agent'], hasPhone: true, signInAs: name, stamp: '1', checkPassword: async (given) => given === password, ...over };
 }
 
 /** An agents' listener on a free port of loopback, with three agents, `anna`, `bram` and `cor`, who share a password. */

@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LoginThrottle } from '../../gateway/sign-in/login-throttle.js';
-import { languageOf } from '../../gateway/sign-in/login-page.js';
+import { languageOf } from '../../gateway/sign-in/texts.js';
 import { isOwnOrigin } from '../../gateway/sign-in/request-origin.js';
-import type { Principal } from '../../gateway/sign-in/principal.js';
-import { Sessions } from '../../gateway/sign-in/sessions.js';
 import { account, login, password, startListener, type Listener } from '../screen/listener.js';
 
 let listener: Listener;
@@ -185,34 +183,6 @@ describe('the pieces', () => {
     expect(isOwnOrigin({ host, 'sec-fetch-site': 'same-origin' }, [])).toBe(true);
     expect(isOwnOrigin({ host, origin: 'http://agents.example:8082', 'sec-fetch-site': 'cross-site' }, [])).toBe(false);
     expect(isOwnOrigin({ host }, [])).toBe(false);
-  });
-
-  it('sessions end by idling and by age, not in a call, and are bounded', () => {
-    let now = 0;
-    const somebody = (name: string): Principal => ({ name, displayName: name, tenant: 'main', roles: ['agent'], by: 'password' });
-    const sessions = new Sessions({ idleTimeoutMs: 1000, maxSessionMs: 5000, maxPerPerson: 2, now: () => now });
-    const { cookie, session } = sessions.start(somebody('anna'));
-    expect(sessions.find(cookie)).toBe(session);
-    expect(sessions.find(`${cookie}x`)).toBeUndefined();
-    now = 900;
-    session.touch();
-    now = 1800;
-    expect(sessions.find(cookie)).toBe(session);
-    now = 1900;
-    expect(sessions.find(cookie)).toBeUndefined();
-    expect(sessions.sweep(() => true)).toEqual([]);
-    expect(sessions.sweep(() => false)).toEqual([session]);
-    const old = sessions.start(somebody('bram'));
-    for (; now < 6400; now += 500) old.session.touch();
-    old.session.touch();
-    expect(sessions.find(old.cookie)).toBe(old.session);
-    now += 600;
-    old.session.touch();
-    expect(sessions.find(old.cookie)).toBeUndefined();
-    sessions.sweep(() => false);
-    const three = [sessions.start(somebody('cor')), sessions.start(somebody('cor')), sessions.start(somebody('cor'))];
-    expect(three[2]!.ended).toEqual([three[0]!.session]);
-    expect(sessions.size).toBe(2);
   });
 
   it('waits double after every miss, by address and by name, and nobody can lock out an agent who is known', () => {

@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { SealedBox } from '../../core-bridge/index.js';
+import { accountClaim, rolesFrom } from './claims.js';
+import { matterOf, nextPage, showLogin } from './login-routes.js';
+import { onwardPage, unlockPage } from './pages.js';
+import type { Account, Role } from './principal.js';
+import { ProviderError } from './provider.js';
+import { SessionsAwayError } from './sessions.js';
+import type { SignIn, SignInTenant } from './sign-in.js';
+import type { LoginProblem } from './texts.js';
+
+/** What a sign-in began with. It stays with the browser that began it, so that it can end nowhere else. */
+const begunSchema = z.strictObject({
+  tenant: z.string(),
+  at: z.number(),
+  state: z.string(),
+  nonce: z.string(),
+  verifier: z.string(),
+  next: nextPage.optional(),
+  /** The login that this browser had then. */
+  session: z.string().optional(),
+  /** Whether it is to be unlocked, rather than replaced. */
+  unlock: z.boolean(),
+});
+type BegunHere = z.infer<typeof begunSchema>;
+
+/** How long somebody may take at the provider: forgotten passwords and second factors included. */
+const maxAwayMs = 15 * 60_000;
+/** Clocks of the provider and of this machine may differ so much. */
+const clockToleranceMs = 30_000;
+const maxAnswerCharacters = 8192;
+const beginQuery = z.object({ next: nextPage.optional().catch(undefined), other: z.literal('1').optional().catch(undefined) });
+
+const statusOf: Partial<Record<LoginProblem, number>> = { provider_unreachable: 502, provider_refused: 502, store_away: 503, account_unknown: 403, no_role: 403, other_person: 403, not_fresh: 403 };
+
+/** `/login/oidc`, `/login/callback` and `/unlock/oidc` of each tenant with a provider. */
+export function oidcRoutes(app: FastifyInstance, signIn: SignIn): void {
+  const box = new SealedBox(signIn.options.sealSecret ?? randomBytes(32).toString('hex'), 'sign-in', begunSchema);
+  for (const tenant of signIn.tenants) if (tenant.oidc) routesOf(app, signIn, box, tenant, tenant.oidc);
+}
+
+function routesOf(app: FastifyInstance, signIn: SignIn, box: SealedBox<BegunHere>, tenant: SignInTenant, { config, provider }: NonNullable<SignInTenant['oidc']>): void {
+  const { path } = tenant;
+  const { now } = signIn.options;
+  const callback = `${path}/login/callback`;
+
+  const refuse = (request: FastifyRequest, reply: FastifyReply, problem: LoginProblem, next?: string): FastifyReply =>
+    showLogin(signIn, request, reply, matterOf(signIn, request, tenant, next), tenant, statusOf[problem] ?? 400, problem);
+
+  const begin = async (request: FastifyRequest, reply: FastifyReply, how: Pick<BegunHere, 'next' | 'session' | 'unlock'>, fresh: boolean): Promise<FastifyReply> => {
+    const { url, begun } = await provider.begin(signIn.addressOf(callback), fresh);
+    signIn.cookies.setBegun(request, reply, box.seal({ tenant: tenant.name, at: now(), ...begun, ...how }), maxAwayMs);
+    return reply.redirect(url.href, 303);
+  };
+
+  app.get(`${path}/login/oidc`, async (request, reply) => {
+    const { next, other } = beginQuery.parse(request.query);
+    // Begun by a link of another site it would end the login this browser has: people begin it themselves.
+    if (isForeign(request)) return reply.redirect(`${path}/login`, 303);
+    try {
+      const session = await signIn.sessionOf(request);
+      return await begin(request, reply, { unlock: false, ...(next !== undefined && { next }), ...(session && { session: session.key }) }, other !== undefined);
+    } catch (error) {
+      return refuse(request, reply, problemOf(signIn, error), next);
+    }
+  });
+
+  app.get(`${path}/unlock/oidc`, async (request, reply) => {
+    if (isForeign(request)) return reply.redirect('/unlock', 303);
+    try {
+      const session = await signIn.sessionOf(request);
+      if (!session?.locked || session.principal.by !== 'oidc' || session.principal.tenant !== tenant.name) return reply.redirect('/unlock', 303);
+      return await begin(request, reply, { unlock: true, session: session.key }, true);
+    } catch (error) {
+      return refuse(request, reply, problemOf(signIn, error));
+    }
+  });
+
+  app.get(callback, async (request, reply) => {
+    const sealed = signIn.cookies.begun(request);
+    signIn.cookies.clearBegun(request, reply);
+    const begun = sealed !== undefined && sealed.length <= maxAnswerCharacters ? box.open(sealed) : undefined;
+    if (!begun || begun.tenant !== tenant.name || now() - begun.at > maxAwayMs || request.url.length > maxAnswerCharacters) return refuse(request, reply, 'provider_too_late');
+    try {
+      // Not from the Host header: what the provider was told is what counts.
+      const answer = new URL(signIn.addressOf(callback));
+      answer.search = request.url.split('?').slice(1).join('?');
+      const claims = await provider.finish(answer, begun);
+      const claimed = accountClaim(claims, config.agentClaim);
+      const account = claimed === undefined ? undefined : signIn.accounts.byClaim(tenant.name, claimed);
+      if (begun.unlock) return await unlock(request, reply, begun, account, claims.auth_time);
+      if (!account) {
+        signIn.refused('oidc', undefined, tenant.name);
+        return refuse(request, reply, 'account_unknown', begun.next);
+      }
+      const roles = rolesOf(account, claims);
+      if (roles.length === 0) {
+        signIn.refused('oidc', account);
+        return refuse(request, reply, 'no_role', begun.next);
+      }
+      const session = await signIn.start(request, reply, account, 'oidc', roles, begun.session ?? '');
+      return signIn.html(reply, 200, onwardPage(signIn.look(request, tenant), begun.next ?? signIn.homeOf(session)));
+    } catch (error) {
+      if (error instanceof ProviderError && error.code !== 'unreachable') signIn.refused('oidc', undefined, tenant.name);
+      return refuse(request, reply, problemOf(signIn, error), begun.next);
+    }
+  });
+
+  const rolesOf = (account: Account, claims: Readonly<Record<string, unknown>>): readonly Role[] => {
+    if (config.rolesClaim === undefined) return account.roles;
+    return rolesFrom(claims, config.rolesClaim, config.roles).filter((role) => role !== 'agent' || account.hasPhone);
+  };
+
+  /** Only who logged in unlocks, and only by having proved anew who they are. */
+  const unlock = async (request: FastifyRequest, reply: FastifyReply, begun: BegunHere, account: Account | undefined, authTime: number | undefined): Promise<FastifyReply> => {
+    const session = begun.session === undefined ? undefined : await signIn.sessionByKey(begun.session);
+    if (!session) return refuse(request, reply, 'provider_too_late');
+    const stillLocked = (problem: LoginProblem): FastifyReply => {
+      signIn.refused('oidc', account, tenant.name);
+      return signIn.html(reply, statusOf[problem] ?? 403, unlockPage({ ...signIn.look(request, tenant), problem }, { person: session.principal, path }));
+    };
+    if (account?.name !== session.agent) return stillLocked('other_person');
+    if (authTime === undefined || authTime * 1000 < begun.at - clockToleranceMs) return stillLocked('not_fresh');
+    await signIn.unlock(session);
+    return signIn.html(reply, 200, onwardPage(signIn.look(request, tenant), signIn.homeOf(session)));
+  };
+}
+
+/** Whether another site sent the browser here. Where a browser does not say, the person is believed. */
+function isForeign(request: FastifyRequest): boolean {
+  const site = request.headers['sec-fetch-site'];
+  return site !== undefined && site !== 'same-origin' && site !== 'none';
+}
+
+function problemOf(signIn: SignIn, error: unknown): LoginProblem {
+  if (error instanceof SessionsAwayError) return 'store_away';
+  if (!(error instanceof ProviderError)) throw error;
+  signIn.log.warn({ reason: error.message, code: error.code }, 'a sign-in at the provider failed');
+  return error.code === 'unreachable' ? 'provider_unreachable' : error.code === 'denied' ? 'provider_denied' : 'provider_refused';
+}

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import type { SealKey } from '../../config/index.js';
+import { SealedBox, type RedisLink } from '../../core-bridge/index.js';
+import { LuaScript } from '../../core-bridge/redis/script.js';
+import { sessionRecord, type SessionRecord, type SessionShare } from './session-share.js';
+
+/**
+ * KEYS 1: the record; ARGV 1: sealed record as it was read; 2: as it shall be; 3: lifetime in ms
+ * Returns 1 done, 0 somebody else changed it meanwhile, -1 it is gone.
+ */
+const CHANGE = new LuaScript(`
+local now = redis.call('GET', KEYS[1])
+if now == ARGV[1] then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  return 1
+end
+if now then return 0 end
+return -1
+`);
+
+/** Nodes that change one login at the same moment: each gets its turn within so many. */
+const MAX_TRIES = 8;
+
+export interface RedisSessionsOptions {
+  readonly link: RedisLink;
+  readonly prefix: string;
+  /** The first one seals, all of them open. At least one. */
+  readonly sealKeys: readonly SealKey[];
+}
+
+/**
+ * Logins in Redis: one small sealed record each, under the hash of its cookie, that expires by itself. Who reads Redis
+ * learns how many people are logged in; not who, and no cookie. Every command touches one key, so a Cluster will do.
+ */
+export class RedisSessions implements SessionShare {
+  readonly #link: RedisLink;
+  readonly #prefix: string;
+  readonly #boxes: readonly SealedBox<SessionRecord>[];
+
+  /** The link is borrowed. */
+  constructor({ link, prefix, sealKeys }: RedisSessionsOptions) {
+    this.#link = link;
+    this.#prefix = prefix;
+    this.#boxes = sealKeys.map(({ key }) => new SealedBox(key.reveal(), 'login', sessionRecord));
+    if (this.#boxes.length === 0) throw new TypeError('logins in a shared store need a seal key');
+  }
+
+  async put(record: SessionRecord, lifetimeMs: number): Promise<void> {
+    await this.#link.run((redis) => redis.set(this.#recordKey(record.key), this.#seal(record), { expiration: { type: 'PX', value: lifetimeMs } }));
+  }
+
+  async get(key: string): Promise<SessionRecord | undefined> {
+    return this.#open(key, await this.#link.run((redis) => redis.get(this.#recordKey(key))));
+  }
+
+  async change(key: string, change: (record: SessionRecord) => SessionRecord, lifetimeMs: number): Promise<SessionRecord | undefined> {
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const sealed = await this.#link.run((redis) => redis.get(this.#recordKey(key)));
+      const before = this.#open(key, sealed);
+      if (sealed === null || !before) return undefined;
+      const after = change(before);
+      const done = await this.#link.run((redis) => CHANGE.run(redis, [this.#recordKey(key)], [sealed, this.#seal(after), lifetimeMs]));
+      if (done === 1) return after;
+      if (done === -1) return undefined;
+    }
+    throw new Error('a login was changed by others all the time');
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.#link.run((redis) => redis.unlink(this.#recordKey(key)));
+  }
+
+  async oldest({ key, name, startedAt }: SessionRecord, most: number, lifetimeMs: number): Promise<string[]> {
+    const index = `${this.#prefix}:logins-of:${createHash('sha256').update(name).digest('base64url')}`;
+    return this.#link.run(async (redis) => {
+      await redis.zAdd(index, { score: startedAt, value: key });
+      await redis.pExpire(index, lifetimeMs);
+      const over = await redis.zRange(index, 0, -most - 1);
+      if (over.length > 0) await redis.zRem(index, over);
+      return over;
+    });
+  }
+
+  async tell(key: string): Promise<void> {
+    await this.#link.run((redis) => redis.publish(this.#channel, key));
+  }
+
+  hear(listener: (key: string) => void): () => void {
+    return this.#link.subscribe(this.#channel, listener);
+  }
+
+  #seal(record: SessionRecord): string {
+    return this.#boxes[0]!.seal(record);
+  }
+
+  #open(key: string, sealed: string | null): SessionRecord | undefined {
+    if (sealed === null) return undefined;
+    for (const box of this.#boxes) {
+      const record = box.open(sealed);
+      if (record) return record.key === key ? record : undefined;
+    }
+    return undefined;
+  }
+
+  #recordKey(key: string): string {
+    return `${this.#prefix}:login:${key}`;
+  }
+
+  get #channel(): string {
+    return `${this.#prefix}:logins`;
+  }
+}

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { roles } from './principal.js';
+
+/** What is kept of a login where several nodes see it. */
+export const sessionRecord = z.strictObject({
+  /** The session this is of, so that one put in the place of another is seen to be. */
+  key: z.string(),
+  name: z.string(),
+  tenant: z.string(),
+  by: z.enum(['password', 'oidc']),
+  roles: z.array(z.enum(roles)),
+  stamp: z.string(),
+  /** Milliseconds since the epoch, here and below. */
+  startedAt: z.number(),
+  activeAt: z.number(),
+  locked: z.boolean(),
+});
+export type SessionRecord = Readonly<z.infer<typeof sessionRecord>>;
+
+/**
+ * Logins that hold on several nodes. All of it rejects with VaultError `store_unreachable` when the store is away;
+ * what had been sent may have been done.
+ */
+export interface SessionShare {
+  /** @param lifetimeMs after this long without a change the record is gone by itself */
+  put(record: SessionRecord, lifetimeMs: number): Promise<void>;
+  get(key: string): Promise<SessionRecord | undefined>;
+  /**
+   * Changes a record in one step, whatever other nodes do to it meanwhile.
+   * @returns the changed record; undefined when it is gone
+   */
+  change(key: string, change: (record: SessionRecord) => SessionRecord, lifetimeMs: number): Promise<SessionRecord | undefined>;
+  remove(key: string): Promise<void>;
+  /** Notes that this login is the person's newest. @returns keys of older ones beyond the most that one person may have */
+  oldest(record: SessionRecord, most: number, lifetimeMs: number): Promise<string[]>;
+  /** Says to all nodes that something about this login changed. A hint: messages may be lost. */
+  tell(key: string): Promise<void>;
+  hear(listener: (key: string) => void): () => void;
+}
