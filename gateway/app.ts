@@ -15,6 +15,7 @@ import { bounded } from './media/bounded.js';
 import { createBus, type NodeBus } from './nodes/index.js';
 import { opsRoutes, type HealthReport } from './ops/listener.js';
 import { Metrics } from './ops/metrics.js';
+import { FarScreens } from './screen/far-screens.js';
 import { createScreens, type AgentScreens } from './screen/screens.js';
 import { signInOptions } from './sign-in/from-config.js';
 import { agentsListener } from './sign-in/listener.js';
@@ -51,7 +52,10 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   /** The way to the other nodes of this gateway. */
   private readonly bus: NodeBus;
   private readonly signIn: SignIn;
+  /** Of this node. */
   private readonly screens: AgentScreens;
+  /** Of all nodes. */
+  private readonly farScreens: FarScreens;
   private readonly reception: Reception;
   private readonly nodes: SipNode[] = [];
   private readonly servers: FastifyInstance[] = [];
@@ -86,12 +90,19 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       signIn: this.signIn,
       log: log.child({ room: 'screen' }),
     });
+    const deskOf = new Map(this.tenants.flatMap(({ config: { agents }, desk }) => agents.map(({ name }) => [name, desk])));
+    this.farScreens = new FarScreens({
+      local: this.screens,
+      bus: this.bus,
+      holds: async (agent, callId) => (await deskOf.get(agent)?.seatOf(agent))?.callId === callId,
+      log: log.child({ room: 'screen' }),
+    });
     const trunks = new Trunks(config.trunks);
     this.trunks = trunks;
     this.reception = new Reception(
       {
         config,
-        screens: this.screens,
+        screens: this.farScreens,
         metrics: this.metrics,
         happenings: this.happenings,
         promptsPath: config.media.promptsPath ?? ownPromptsPath,
@@ -182,6 +193,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     // Bounded from within: each call's own take-down is.
     await bounded(this.reception.drain(graceMs), graceMs + 3 * stopStepMs, 'calls').catch((error: unknown) => this.log.error({ err: error }, 'calls did not end in time'));
     await step('desks', Promise.all(this.tenants.map(({ desk }) => desk.close())));
+    this.farScreens.close();
     this.screens.close();
     this.signIn.close();
     await step('listeners', Promise.all(this.servers.map((listener) => listener.close())));

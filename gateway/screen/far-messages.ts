@@ -1,6 +1,7 @@
 /** What nodes tell each other about agents' screens: one line for each operation and each event of the contract. */
 import type { EventEmitter } from 'node:events';
 import { z } from 'zod';
+import { seatStates } from '../desk/contract.js';
 import type { ScreenEvents, Screens, SeatOnScreen } from './contract.js';
 
 const id = z.string().min(1).max(128);
@@ -80,7 +81,7 @@ const operationNames = Object.keys(operations) as OperationName[];
 
 const generation = z.int().min(1);
 const availability = z.enum(['available', 'break']);
-const seat: z.ZodType<SeatOnScreen> = z.object({ state: z.enum(['away', 'break', 'available', 'offered', 'busy', 'wrapUp', 'resting']), untilMs: z.number().optional() });
+const seat: z.ZodType<SeatOnScreen> = z.object({ state: z.enum(seatStates), untilMs: z.number().optional() });
 /** A live screen: of two of one agent the one with the higher generation is the newer. */
 const place = z.object({ agent: agentName, generation, availability });
 export type Place = z.infer<typeof place>;
