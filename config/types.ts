@@ -105,6 +105,16 @@ export type StoreConfig =
       readonly sealKeys: readonly SealKey[];
     };
 
+/** Where it is kept who saw what. */
+export interface AuditConfig extends Readonly<Omit<RawConfig['audit'], 'hmacKey' | 'hmacKeyFile' | 'folder' | 'node'>> {
+  /** Full name. */
+  readonly folder: string;
+  /** Names this gateway's files. */
+  readonly node: string;
+  /** Signs every line; undefined: lines are chained and not signed. */
+  readonly hmacKey?: Secret;
+}
+
 /** A listener's own certificate, and whose client certificates it believes. */
 export interface ListenerTls {
   readonly cert: string;
@@ -172,6 +182,7 @@ export interface Config {
   readonly trunks: readonly Readonly<RawConfig['trunks'][number]>[];
   readonly store: StoreConfig;
   readonly calls: Readonly<RawConfig['calls']>;
+  readonly audit: AuditConfig;
   /** At least one; the first is the only one when the configuration names none. */
   readonly tenants: readonly Tenant[];
 }

@@ -28,6 +28,8 @@ make freeswitch_password openssl rand -hex 32
 make code_hash_key openssl rand -hex 32
 # Under this one the sessions' own keys are sealed in Redis.
 make seal_key openssl rand -hex 32
+# With this one the lines of the audit trail are signed. Keep a copy where whoever runs the gateway cannot replace it.
+make audit_key openssl rand -hex 32
 # Our key pair: results are encrypted for its public half, which goes to whoever runs the core.
 make decryption_key openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072
 openssl pkey -in "$folder/decryption_key" -pubout -out "$folder/decryption_key.pub"

@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { Secret, type Config, type MediaServerAddress, type SipServerAddress, type TenantKeys } from '../config/index.js';
 import { companionPages, connectRedis, createCoreServer, pairingPages, tenantPath, type RedisLink, type SessionVault } from '../core-bridge/index.js';
 import { words } from '../ivr/index.js';
+import { AuditError, auditPages, createAudit, noAudit, type Audit } from './audit/index.js';
 import { Reception } from './call/reception.js';
 import { EngineError, Engines, type EngineAddresses } from './engines/spawn.js';
 import { Happenings } from './happenings.js';
@@ -45,6 +46,8 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   readonly metrics: Metrics;
   /** What happens to calls and agents, for whoever keeps count of it. */
   readonly happenings: Happenings;
+  /** Who saw what; taken up before anything starts. */
+  private audit: Audit = noAudit;
   engines: Engines | undefined;
   readonly tenants: readonly TenantRoom[];
   /** The way to Redis, when sessions are kept there. */
@@ -105,6 +108,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
         screens: this.farScreens,
         metrics: this.metrics,
         happenings: this.happenings,
+        audit: () => this.audit,
         promptsPath: config.media.promptsPath ?? ownPromptsPath,
         trunkOfPhone: (uri) => trunks.of(/^sips?:(?:[^@]*@)?([^:;?>]+)/i.exec(uri)?.[1] ?? ''),
       },
@@ -122,6 +126,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
    */
   static async start(config: Config, log: Logger): Promise<Gateway> {
     const gateway = new Gateway(config, log);
+    await gateway.startAudit();
     // The child needs about as long as the listeners do: side by side.
     const engines = config.sip.servers.length === 0 || config.media.servers.length === 0 ? gateway.startEngines() : undefined;
     engines?.catch(() => undefined);
@@ -199,9 +204,22 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     await step('listeners', Promise.all(this.servers.map((listener) => listener.close())));
     for (const node of this.nodes) node.close();
     if (this.engines) await step('engines', this.engines.stop());
+    // After everything of which somebody's act may still be told.
+    await step('audit', this.audit.close());
     await step('sessions', Promise.all(this.tenants.map((tenant) => tenant.close())));
     await step('nodes', this.bus.close());
     if (this.link) await step('store', this.link.close());
+  }
+
+  private async startAudit(): Promise<void> {
+    const { config: { audit }, happenings, metrics } = this;
+    try {
+      this.audit = await createAudit(audit, { happenings, metrics, log: this.log.child({ room: 'audit' }) });
+    } catch (error) {
+      await this.stop(0);
+      if (!(error instanceof AuditError)) throw error;
+      throw new StartError(auditProblem(error, audit.folder));
+    }
   }
 
   private async startListeners(): Promise<void> {
@@ -222,7 +240,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     });
     const apps = { public: make('public'), core, agents: make('agents'), ops: make('ops') };
     this.servers.push(...Object.values(apps));
-    await apps.agents.register(agentsListener(this.signIn, [this.screens.plugin]));
+    await apps.agents.register(agentsListener(this.signIn, [this.screens.plugin, auditPages({ signIn: this.signIn, audit: this.audit, single: tenants.length === 1, log: log.child({ room: 'audit' }) })]));
     await this.citizensPages(apps.public);
     opsRoutes(apps.ops, () => this.health(), this.metrics);
     if (config.demo) {
@@ -336,6 +354,11 @@ export const ownPromptsPath = path.resolve(path.dirname(fileURLToPath(import.met
 
 function embeddedMedia(addresses: EngineAddresses, secret: Secret): MediaServerAddress {
   return { ...addresses.media, secret, profile: 'drachtio_mrf', listenAddress: '127.0.0.1' };
+}
+
+function auditProblem({ cause }: AuditError, folder: string): string {
+  const why = cause instanceof Error && 'code' in cause ? String(cause.code) : cause instanceof Error ? cause.message : 'unknown error';
+  return `audit.folder: the audit trail cannot be written in ${folder} (${why}). Name a folder that the gateway may write to and that outlives it (in a container: a volume), or say audit.required: false to show attributes without recording it, or audit.enabled: false.`;
 }
 
 function bindProblem(error: unknown, setting: string, host: string, port: number): string {

@@ -3,6 +3,7 @@ import type { Problem } from '../problems.js';
 import { repeats } from '../repeats.js';
 import type { RawConfig } from '../schema/index.js';
 import type { Config, ListenerTls, MediaServerAddress, SipServerAddress } from '../types.js';
+import { assembleAudit, resolveAudit, type ResolvedAudit } from './audit.js';
 import { mediaServers, sipServers } from './engines.js';
 import { SecretReader, type SeenKey } from './reader.js';
 import { assembleStore, resolveStore, type ResolvedStore } from './store.js';
@@ -15,6 +16,7 @@ export interface Resolved {
   readonly mediaServers: readonly MediaServerAddress[];
   readonly coreTls: ListenerTls | undefined;
   readonly store: ResolvedStore;
+  readonly audit: ResolvedAudit;
   readonly tenants: readonly ResolvedTenant[];
   /** Full names of the files that the configuration names. */
   readonly files: readonly string[];
@@ -31,6 +33,7 @@ export function resolveSecrets({ shared, tenants }: Understood, baseDir: string)
     mediaServers: mediaServers(shared, reader),
     coreTls: listenerTls(shared, reader),
     store: resolveStore(shared, reader),
+    audit: resolveAudit(shared, reader, baseDir),
     tenants: tenants.map((tenant) => resolveTenant(tenant, reader)),
   };
   const hashKeys = tenants.map(({ at, tenant }, index) => ({
@@ -64,6 +67,7 @@ export function assemble(raw: RawConfig, resolved: Resolved): Config {
     trunks: raw.trunks,
     store: assembleStore(raw.store, resolved.store),
     calls: raw.calls,
+    audit: assembleAudit(raw.audit, resolved.audit),
     tenants: raw.tenants.map((tenant, index) => {
       const found = resolved.tenants[index];
       if (!found) throw new Error('assembled a tenant that was not resolved');

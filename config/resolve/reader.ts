@@ -4,6 +4,7 @@ import path from 'node:path';
 import { readPrivateKey, readPublicKey, type KeyOutcome } from '../keys.js';
 import type { Problem } from '../problems.js';
 import type { Salvaged } from '../salvage.js';
+import { Secret } from '../secret.js';
 import type { PrivateKey } from '../types.js';
 
 const MAX_FILE_BYTES = 65_536;
@@ -41,6 +42,14 @@ export class SecretReader {
       const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
       return this.complain(fileKey, `names a file that cannot be read (${code})`, 'Name an existing file that the gateway may read; relative names start at the configuration file');
     }
+  }
+
+  /** A secret of at least so many characters, inline or in a file. The schema has looked at inline ones. */
+  longSecret(inline: string | undefined, file: string | undefined, fileKey: string, least: number): Secret | undefined {
+    const text = this.text(inline, file, fileKey);
+    if (text === undefined) return undefined;
+    if (text.length >= least) return new Secret(text);
+    return this.complain(fileKey, `names a file of ${text.length} characters`, `Write at least ${least} random ones into it: \`openssl rand -hex 32\``);
   }
 
   /** A private key of ours; undefined, and a problem unless it is absent. */

@@ -64,19 +64,11 @@ function secret(reader: SecretReader, inline: string | undefined, file: string |
   return text === undefined ? undefined : new Secret(text);
 }
 
-/** A secret of at least so many characters. The schema has looked at inline ones. */
-function longSecret(reader: SecretReader, inline: string | undefined, file: string | undefined, fileKey: string, least: number): Secret | undefined {
-  const text = reader.text(inline, file, fileKey);
-  if (text === undefined) return undefined;
-  if (text.length >= least) return new Secret(text);
-  return reader.complain(fileKey, `names a file of ${text.length} characters`, `Write at least ${least} random ones into it: \`openssl rand -hex 32\``);
-}
-
 export function resolveTenant(placed: PlacedTenant, reader: SecretReader): ResolvedTenant {
   const { at, tenant } = placed;
   const { idContact, codes, identify, signIn } = tenant;
   const coreTokens = (idContact?.coreTokens ?? []).map((given, index) =>
-    longSecret(reader, given?.token, given?.tokenFile, `${at}idContact.coreTokens[${index}].tokenFile`, MIN_TOKEN_CHARACTERS),
+    reader.longSecret(given?.token, given?.tokenFile, `${at}idContact.coreTokens[${index}].tokenFile`, MIN_TOKEN_CHARACTERS),
   );
   return {
     accounts: accounts(placed, reader),
@@ -85,8 +77,8 @@ export function resolveTenant(placed: PlacedTenant, reader: SecretReader): Resol
     verificationKeys: verificationKeys(placed, reader),
     coreTokens: coreTokens.filter((token) => token !== undefined),
     signingKey: reader.privateKey(idContact?.signingKey, `${at}idContact.signingKey`),
-    hashKey: longSecret(reader, codes?.hashKey, codes?.hashKeyFile, `${at}codes.hashKeyFile`, MIN_HASH_KEY_CHARACTERS),
-    webhookToken: longSecret(reader, identify?.webhook?.token, identify?.webhook?.tokenFile, `${at}identify.webhook.tokenFile`, MIN_TOKEN_CHARACTERS),
+    hashKey: reader.longSecret(codes?.hashKey, codes?.hashKeyFile, `${at}codes.hashKeyFile`, MIN_HASH_KEY_CHARACTERS),
+    webhookToken: reader.longSecret(identify?.webhook?.token, identify?.webhook?.tokenFile, `${at}identify.webhook.tokenFile`, MIN_TOKEN_CHARACTERS),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { audit } from './audit.js';
 import { calls } from './calls.js';
 import { media, sip, trunks } from './engines.js';
 import { listeners } from './listeners.js';
@@ -20,6 +21,7 @@ const sharedShape = {
   trunks,
   store,
   calls,
+  audit,
   unsafeSampleKeys: z.boolean().default(false).describe('Allows the public sample keys of the reference core, for trying the gateway with its sample configurations: anyone can forge results for them. Refused when NODE_ENV is production.'),
 };
 

@@ -9,6 +9,7 @@ import { hasRightCheckDigit, IdentifyError, type PairingInvitation, type Progres
 import type { Config, Tenant } from '../../config/index.js';
 import { CompanyMemory, enterCode, greet, keepCompany, offerIdentify, readInvitation, say, words, type CodeProblem, type CompanyNews, type SpokenCode } from '../../ivr/index.js';
 import { longestWaitMs, waitingFor, type DeskAgent, type Outlook } from '../desk/index.js';
+import type { Audit } from '../audit/index.js';
 import type { Happenings } from '../happenings.js';
 import type { MediaPool } from '../media/pool.js';
 import type { Screens } from '../screen/screens.js';
@@ -32,6 +33,8 @@ export interface CallContext {
   readonly screens: Screens;
   readonly metrics: Metrics;
   readonly happenings: Happenings;
+  /** Where it is recorded who saw what; `shown` is awaited before anything is shown. */
+  readonly audit: () => Audit;
   /** Trunk of an agent's phone, if its address is one we know. */
   trunkOfPhone(uri: string): TrunkConfig | undefined;
   /** Folder of the prompts as the media servers see it. */

@@ -23,6 +23,8 @@ export class Metrics {
   private readonly pairings: Counter<'tenant' | 'outcome'>;
   private readonly alarms: Counter<'tenant'>;
   private readonly feedback: Counter<'outcome'>;
+  private readonly audited: Counter<'outcome'>;
+  private readonly auditSeconds: Histogram;
 
   constructor(sources: MetricSources) {
     const registers = [this.registry];
@@ -38,6 +40,8 @@ export class Metrics {
     this.pairings = new Counter({ name: 'gateway_pairings_total', help: 'Pairing codes by what became of them, as in gateway_guesses_total.', labelNames: ['tenant', 'outcome'], registers });
     this.alarms = new Counter({ name: 'gateway_guess_alarms_total', help: 'Times that more wrong codes were typed than are free in a window: somebody is guessing.', labelNames: ['tenant'], registers });
     this.feedback = new Counter({ name: 'gateway_session_feedback_total', help: 'Reports to authentication plugins, by outcome.', labelNames: ['outcome'], registers });
+    this.audited = new Counter({ name: 'gateway_audit_records_total', help: 'Records for the audit trail, by outcome: written, failed. While any fail, nothing is shown unless `audit.required` is false: wake somebody.', labelNames: ['outcome'], registers });
+    this.auditSeconds = new Histogram({ name: 'gateway_audit_commit_seconds', help: 'How long the audit trail’s disk took for one batch of records, in seconds.', buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5], registers });
     const gauge = (name: string, help: string, read: () => number) => {
       const made: Gauge = new Gauge({ name, help, registers, collect: () => made.set(read()) });
     };
@@ -45,6 +49,7 @@ export class Metrics {
     gauge('gateway_agents_ready', 'Agents who are there and ready.', sources.agentsReady);
     gauge('gateway_store_reachable', '1 while the store of sessions answers.', () => (sources.storeReachable() ? 1 : 0));
     gauge('gateway_endpoints', 'Endpoints on media servers.', sources.endpoints);
+    for (const outcome of ['written', 'failed']) this.audited.inc({ outcome }, 0);
     for (const reason of endReasons) this.ended.inc({ reason, identity: 'unidentified' }, 0);
   }
 
@@ -81,6 +86,16 @@ export class Metrics {
 
   inviteRefused(cause: 'stranger' | 'unknownNumber' | 'full' | 'draining' | 'codec' | 'noMedia'): void {
     this.refused.inc({ cause });
+  }
+
+  /** @param ms for the whole batch */
+  auditWritten(records: number, ms: number): void {
+    this.audited.inc({ outcome: 'written' }, records);
+    this.auditSeconds.observe(ms / 1000);
+  }
+
+  auditFailed(records: number): void {
+    this.audited.inc({ outcome: 'failed' }, records);
   }
 
   /** @param ms from the last digit to the pop */

@@ -32,6 +32,12 @@ describe('compose file', () => {
 
   it.each(services)('%s: mounts only what is here, read-only, and never lets Docker make a missing one', (_name, service) => {
     for (const mount of mountsOf(service)) {
+      // The one thing that a container writes and that must outlive it.
+      if (mount.target === '/var/lib/gateway/audit') {
+        expect(mount.type).toBe('volume');
+        expect(path.basename(mount.source)).toBe('audit');
+        continue;
+      }
       expect(mount.type).toBe('bind');
       expect(mount.read_only, mount.target).toBe(true);
       expect(mount.bind?.create_host_path, mount.target).toBe(false);
@@ -143,6 +149,7 @@ describe('the configuration that is mounted', () => {
 
   it('loads, with no demo in it', () => {
     expect(config.demo).toBe(false);
+    expect(config.audit).toMatchObject({ enabled: true, required: true, folder: '/var/lib/gateway/audit' });
     expect(config.tenants[0]?.idContact.decryptionKeys[0]?.type).toBe('RSA');
   });
 

@@ -51,6 +51,8 @@ export interface TestGatewayOptions {
   store?: Record<string, unknown>;
   /** No other gateway shares the store: this one has all of the RTP ports. */
   alone?: boolean;
+  /** The `audit` of the configuration; default: no trail. */
+  audit?: Record<string, unknown>;
   /** Where callers can identify themselves during the call; default: that is not offered. */
   core?: TestCore;
   /** Municipalities in place of the only one. What else is said of sessions, codes and pages holds for each. */
@@ -139,6 +141,8 @@ export class TestGateway {
       ...(tenants ? { tenants: tenants.map((tenant) => tenantConfig(options, keysOf.get(tenant.name)!, hash, tenant)) } : tenantConfig(options, keys, hash)),
       calls: options.calls ?? {},
       store: options.store ?? {},
+      // Where a test does not look at it, no trail is kept: many gateways of many tests share this machine.
+      audit: options.audit ?? { enabled: false },
     });
     const log = pino({ level: options.logLevel ?? env['TEST_LOG'] ?? 'debug' }, options.logTo ?? (env['TEST_LOG'] ? pino.destination(2) : { write: () => undefined }));
     const gateway = await Gateway.start(config, log);
