@@ -89,7 +89,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       baseUrl: () => this.urls.agents,
     });
     this.screens = createScreens({
-      agents: config.tenants.flatMap(({ agents }) => agents).map(({ name, displayName }) => ({ name, displayName })),
+      agents: config.tenants.flatMap(({ agents, screen }) => agents.map(({ name, displayName }) => ({ name, displayName, settings: screen }))),
       signIn: this.signIn,
       log: log.child({ room: 'screen' }),
     });

@@ -1,7 +1,7 @@
 import type {
   Availability, ClearReason, Identified, Invitation, InvitationProblem, OfferedCall, Revelation, SeatOnScreen, TransferProblem, TransferTarget, TransferTargets, Unmasked, Warning, WordToCompare,
 } from './contract.js';
-import { identityForPage, valueForPage } from './labels.js';
+import { identityForPage, maskedNames, plainSettings, valueForPage, type ScreenSettings } from './labels.js';
 import type { CallOnPage, PageMessage, Phase, SeatOnPage, ServerMessage } from './messages.js';
 
 /** A page as this module needs it: somewhere to send to. Identity of the object says which page it is. */
@@ -28,10 +28,14 @@ export interface AgentScreenOptions {
   beatTimeoutMs: number;
   /** How long a shown call may go without being renewed; Infinity: for ever. */
   leaseMs?: number;
+  /** How attributes are shown. */
+  settings?: ScreenSettings;
 }
 
 /** How long an unmasked value stands. */
 const unmaskedForMs = 60_000;
+/** More colleagues or services than anybody looks through. */
+const maxTargets = 500;
 /** A transfer that nobody answered for may be asked for again after this long. */
 const transferAnswerMs = 60_000;
 
@@ -58,16 +62,18 @@ export class AgentScreen {
   readonly displayName: string;
   readonly #beats: { beatIntervalMs: number; beatTimeoutMs: number };
   readonly #leaseMs: number;
+  readonly #settings: ScreenSettings;
   readonly #now: () => number;
   #page: Page | undefined;
   #call: ShownCall | undefined;
   #seat: SeatOnScreen | undefined;
   availability: Availability = 'available';
 
-  constructor(displayName: string, { beatIntervalMs, beatTimeoutMs, leaseMs = Infinity }: AgentScreenOptions, now: () => number) {
+  constructor(displayName: string, { beatIntervalMs, beatTimeoutMs, leaseMs = Infinity, settings = plainSettings }: AgentScreenOptions, now: () => number) {
     this.displayName = displayName;
     this.#beats = { beatIntervalMs, beatTimeoutMs };
     this.#leaseMs = leaseMs;
+    this.#settings = settings;
     this.#now = now;
   }
 
@@ -115,14 +121,14 @@ export class AgentScreen {
     const call = this.#call;
     const page = this.#page;
     if (!call || call.offered.callId !== revelation.callId || !page) return false;
-    const masked = new Set(revelation.identity ? revelation.masked : []);
+    const masked = revelation.identity ? maskedNames(revelation.identity, revelation.masked, this.#settings) : new Set<string>();
     call.reveal = { revealId: revelation.revealId, page, acknowledged: false, isIdentity: revelation.identity !== null, masked, asked: new Set() };
     if (call.phase === 'ringing') call.phase = 'answered';
     // What was true when the call was offered may not be any more; the page never says both.
     if (revelation.identity) call.identified = 'verified';
     else if (revelation.identified) call.identified = revelation.identified;
     else if (call.identified === 'verified') call.identified = 'none';
-    const identity = revelation.identity && identityForPage(revelation.identity, revelation, this.#now());
+    const identity = revelation.identity && identityForPage(revelation.identity, revelation, this.#settings, this.#now());
     return page.send({ type: 'reveal', callId: revelation.callId, revealId: revelation.revealId, identified: call.identified, identity, ...(revelation.how === undefined ? {} : { how: revelation.how }) });
   }
 
@@ -167,7 +173,10 @@ export class AgentScreen {
   }
 
   transferTargets(callId: string, targets: TransferTargets): void {
-    if (this.callId === callId) this.#send({ type: 'transferTargets', callId, targets });
+    if (this.callId !== callId) return;
+    const agents = targets.agents.slice(0, maxTargets);
+    const services = targets.services.slice(0, maxTargets);
+    this.#send({ type: 'transferTargets', callId, targets: { agents, services, outside: targets.outside } });
   }
 
   transferFailed(callId: string, reason: TransferProblem): void {

@@ -1,6 +1,10 @@
+import type { Tenant } from '../../config/index.js';
 import type { RevealedIdentity } from '../../core-bridge/vault/vault.js';
 import type { Label, Revelation } from './contract.js';
+import { meansForPage } from './login-means.js';
+import { isMasked } from './masking.js';
 import type { FieldOnPage, IdentityOnPage } from './messages.js';
+import { bothLanguages, readable, visible } from './visible.js';
 
 /** More than this is not an identity but an accident: what exceeds it is left out, and said to be. */
 const maxFields = 64;
@@ -35,34 +39,41 @@ const known: ReadonlyArray<readonly [names: readonly string[], nl: string, en: s
 const labelByName = new Map<string, { label: Label; rank: number }>();
 for (const [rank, [names, nl, en]] of known.entries()) for (const name of names) labelByName.set(name, { label: { nl, en }, rank });
 
-const methods: Readonly<Record<string, string>> = {
-  digid: 'DigiD', irma: 'Yivi (IRMA)', yivi: 'Yivi', eherkenning: 'eHerkenning', eidas: 'eIDAS', idin: 'iDIN',
-};
+export type ScreenSettings = Tenant['screen'];
 
-/** Turns what the vault revealed into what the page draws: labelled, in reading order, bounded, and free of characters that draw nothing or turn the text around. */
-export function identityForPage(identity: RevealedIdentity, revelation: Pick<Revelation, 'labels' | 'purposeLabel' | 'masked'>, now: number): IdentityOnPage {
-  const masked = new Set(revelation.masked);
-  const entries = [...Object.entries(identity.attributes).filter(([name]) => !masked.has(name)), ...[...masked].map((name) => [name, undefined] as const)].map(([name, value]) => {
-    const plain = name.toLowerCase();
-    const builtIn = labelByName.get(plain) ?? labelByName.get(plain.slice(plain.lastIndexOf('.') + 1));
-    const own = revelation.labels && Object.hasOwn(revelation.labels, name) ? revelation.labels[name] : undefined;
-    return { rank: builtIn?.rank ?? known.length, field: fieldOf(name, own ?? builtIn?.label ?? bothLanguages(readable(name)), value) };
-  });
-  // Array.prototype.sort is stable: attributes we do not know keep the order of the token.
-  const fields = entries.sort((a, b) => a.rank - b.rank).map((entry) => entry.field);
-  if (fields.length > maxFields) {
-    const more = fields.length - maxFields;
-    fields.length = maxFields;
-    fields.push({ name: '', label: { nl: 'Niet getoond', en: 'Not shown' }, value: `+${more}`, shortened: true });
+/** Without a configuration: the built-in labels, and nothing masked. */
+export const plainSettings: ScreenSettings = { labels: {}, masked: [], represented: [], assurance: [], loginMeans: {} };
+
+/**
+ * Turns what the vault revealed into what the page draws: labelled, in reading order, bounded, free of characters that draw
+ * nothing or turn the text around; what is masked without its value; caller and represented person kept apart.
+ */
+export function identityForPage(identity: RevealedIdentity, revelation: Pick<Revelation, 'labels' | 'purposeLabel' | 'masked'>, settings: ScreenSettings, now: number): IdentityOnPage {
+  const masked = maskedNames(identity, revelation.masked, settings);
+  const values = new Map<string, string | undefined>([...Object.entries(identity.attributes), ...[...masked].map((name) => [name, undefined] as const)]);
+  const caller: Ranked[] = [];
+  const represented: Ranked[] = [];
+  let assurance: string | undefined;
+  for (const [name, value] of values) {
+    const rest = representedPart(name, settings.represented);
+    if (value !== undefined && rest === undefined && isListed(name, settings.assurance)) assurance ??= value;
+    else if (rest === undefined) caller.push(ranked(name, name, value, revelation.labels, settings));
+    else represented.push(ranked(name, rest, value, revelation.labels, settings));
   }
   const verifiedAt = identity.verifiedAt.getTime();
   return {
     purpose: revelation.purposeLabel ?? bothLanguages(readable(identity.purpose)),
-    fields,
-    method: identity.authMethod === undefined ? null : bothLanguages(methods[identity.authMethod.toLowerCase()] ?? visible(identity.authMethod, 100).text),
+    fields: inOrder(caller),
+    represented: represented.length === 0 ? null : inOrder(represented),
+    means: meansForPage(identity.authMethod, assurance, settings),
     verifiedAt: identity.verifiedAt.toISOString(),
     verifiedMsAgo: Math.max(0, now - verifiedAt),
   };
+}
+
+/** Names of the attributes whose value must not go to the page: those the call kept back, and those it should have. */
+export function maskedNames(identity: RevealedIdentity, keptBack: readonly string[] | undefined, settings: Pick<ScreenSettings, 'masked'>): ReadonlySet<string> {
+  return new Set([...(keptBack ?? []), ...Object.keys(identity.attributes).filter((name) => isMasked(name, settings.masked))]);
 }
 
 /** A value as a page may draw it. */
@@ -71,26 +82,51 @@ export function valueForPage(value: string): { value: string; shortened: boolean
   return { value: text, shortened };
 }
 
-function fieldOf(name: string, label: Label, value: string | undefined): FieldOnPage {
-  return value === undefined ? { name, label, shortened: false } : { name, label, ...valueForPage(value) };
+interface Ranked {
+  readonly rank: number;
+  readonly field: FieldOnPage;
 }
 
-function bothLanguages(text: string): Label {
-  return { nl: text, en: text };
+/** @param meant the part of the name that says what it is: `bsn` of `represented_bsn` */
+function ranked(name: string, meant: string, value: string | undefined, labels: Revelation['labels'], settings: ScreenSettings): Ranked {
+  const plain = meant.toLowerCase();
+  const builtIn = labelByName.get(plain) ?? labelByName.get(plain.slice(plain.lastIndexOf('.') + 1));
+  const own = ownOf(labels, name) ?? ownOf(settings.labels, name);
+  const label = own ?? builtIn?.label ?? bothLanguages(readable(meant));
+  const rank = builtIn?.rank ?? known.length;
+  return { rank, field: value === undefined ? { name, label, shortened: false } : { name, label, ...valueForPage(value) } };
 }
 
-/** `family_name` -> `Family name`: better than nothing for an attribute or a purpose that nobody labelled. */
-function readable(name: string): string {
-  const words = visible(name, 100).text.replaceAll(/[_.-]+/gu, ' ').trim();
-  return words === '' ? name.slice(0, 100) : words.charAt(0).toUpperCase() + words.slice(1);
+function ownOf(labels: Readonly<Record<string, Label>> | undefined, name: string): Label | undefined {
+  return labels && Object.hasOwn(labels, name) ? labels[name] : undefined;
 }
 
-// Control characters draw nothing, and bidirectional controls (Unicode UAX #9) can make a name read as another.
-const unseen = /[\p{Cc}\u061C\u200B-\u200F\u202A-\u202E\u2028\u2029\u2060-\u2069\uFEFF]/gu;
+function inOrder(entries: Ranked[]): FieldOnPage[] {
+  // Array.prototype.sort is stable: attributes we do not know keep the order of the token.
+  const fields = entries.sort((a, b) => a.rank - b.rank).map((entry) => entry.field);
+  if (fields.length > maxFields) {
+    const more = fields.length - maxFields;
+    fields.length = maxFields;
+    fields.push({ name: '', label: { nl: 'Niet getoond', en: 'Not shown' }, value: `+${more}`, shortened: true });
+  }
+  return fields;
+}
 
-function visible(text: string, maxLength: number): { text: string; shortened: boolean } {
-  const shortened = text.length > maxLength;
-  // Through UTF-8 and back: half a surrogate pair becomes the replacement character.
-  const wellFormed = Buffer.from(text.slice(0, maxLength), 'utf8').toString('utf8');
-  return { text: wellFormed.replaceAll(unseen, '\uFFFD'), shortened };
+function isListed(name: string, listed: readonly string[]): boolean {
+  const plain = name.toLowerCase();
+  const last = plain.slice(plain.lastIndexOf('.') + 1);
+  return listed.some((one) => one.toLowerCase() === plain || one.toLowerCase() === last);
+}
+
+/** `represented_bsn` -> `bsn`, `on_behalf_of` -> `name`; undefined for an attribute of the caller. */
+function representedPart(name: string, listed: readonly string[]): string | undefined {
+  for (const whole of [name, name.slice(name.lastIndexOf('.') + 1)]) {
+    for (const one of listed) {
+      if (!whole.toLowerCase().startsWith(one.toLowerCase())) continue;
+      const rest = whole.slice(one.length);
+      if (rest === '') return 'name';
+      if (/^[._-]./u.test(rest)) return rest.slice(1);
+    }
+  }
+  return undefined;
 }

@@ -1,15 +1,17 @@
 import type { RevealedIdentity } from '../../core-bridge/vault/vault.js';
 
+/** `pbdf.gemeente.personalData.bsn` -> `bsn`, `represented_bsn` -> `bsn`. */
+const lastPart = (name: string): string => name.slice(Math.max(name.lastIndexOf('.'), name.lastIndexOf('_'), name.lastIndexOf('-')) + 1);
+
 /**
  * Whether an attribute is one of those that are shown only when asked for. Names are compared without case; a listed name
- * without a dot also means the last part of a dotted one (`bsn` means `pbdf.gemeente.personalData.bsn` too).
+ * also means the last part of a longer one. Too much masked costs a click, too little cannot be taken back.
  */
 export function isMasked(attribute: string, masked: readonly string[]): boolean {
   const name = attribute.toLowerCase();
-  const last = name.slice(name.lastIndexOf('.') + 1);
   return masked.some((listed) => {
     const plain = listed.toLowerCase();
-    return plain === name || plain === last;
+    return plain === name || plain === lastPart(name) || plain === name.slice(name.lastIndexOf('.') + 1);
   });
 }
 

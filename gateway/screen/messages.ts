@@ -81,10 +81,24 @@ export interface FieldOnPage {
   shortened: boolean;
 }
 
+export interface AssuranceOnPage {
+  label: Label;
+  /** In a sentence; null for a level we do not know. */
+  meaning: Label | null;
+}
+
+export interface MeansOnPage {
+  name: Label;
+  /** null: not known. */
+  assurance: AssuranceOnPage | null;
+}
+
 export interface IdentityOnPage {
   purpose: Label;
   fields: FieldOnPage[];
-  method: Label | null;
+  /** Whom the caller acts for, when the attributes say so. */
+  represented: FieldOnPage[] | null;
+  means: MeansOnPage | null;
   /** ISO 8601. */
   verifiedAt: string;
   /** Age at the moment of sending, so that the page needs no right clock of its own. */

@@ -10,11 +10,9 @@ const folder = new URL('./pages/', import.meta.url);
 
 const assetTypes: ReadonlyArray<readonly [name: string, type: string]> = [
   ['style.css', 'text/css; charset=utf-8'],
-  ['screen.js', 'text/javascript; charset=utf-8'],
-  ['dom.js', 'text/javascript; charset=utf-8'],
-  ['identify.js', 'text/javascript; charset=utf-8'],
-  ['words.js', 'text/javascript; charset=utf-8'],
   ['icon.svg', 'image/svg+xml'],
+  ...['screen', 'alerts', 'availability', 'dom', 'identify', 'identity', 'lease', 'prefs', 'settings', 'shortcuts', 'socket', 'time', 'transfer', 'words']
+    .map((name) => [`${name}.js`, 'text/javascript; charset=utf-8'] as const),
 ];
 
 /** Reads the pages once; they are small, and then nothing a request says can name a file. */

@@ -7,6 +7,7 @@ import { AgentScreen, type AgentAct, type Page } from './agent-screen.js';
 import type {
   Availability, ClearReason, Invitation, InvitationProblem, LocalScreens, OfferedCall, Revelation, ScreenEvents, SeatOnScreen, TransferProblem, TransferTargets, Unmasked, Warning, WordToCompare,
 } from './contract.js';
+import type { ScreenSettings } from './labels.js';
 import { closeCodes, saidByItself } from './messages.js';
 import { PageSocket } from './page-socket.js';
 import { screenRoutes } from './plugin.js';
@@ -17,6 +18,8 @@ export interface ScreenAgent {
   /** As in the configuration. */
   name: string;
   displayName: string;
+  /** How attributes are shown on this agent's screen; the built-in labels if left out. */
+  settings?: ScreenSettings;
 }
 
 export interface ScreensOptions {
@@ -64,8 +67,10 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
     const now = options.now ?? Date.now;
     this.#log = options.log;
     this.#beats = { beatIntervalMs: options.beatIntervalMs ?? 3000, beatTimeoutMs: options.beatTimeoutMs ?? 9000 };
-    const screenOptions = { ...this.#beats, ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }) };
-    for (const agent of options.agents) this.#screens.set(agent.name, new AgentScreen(agent.displayName, screenOptions, now));
+    const lease = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
+    for (const { name, displayName, settings } of options.agents) {
+      this.#screens.set(name, new AgentScreen(displayName, { ...this.#beats, ...lease, ...(settings && { settings }) }, now));
+    }
     this.#targets = options.targets ?? (() => nowhere);
     this.#leases = setInterval(() => this.#endLeases(), leaseCheckMs);
     this.#leases.unref();

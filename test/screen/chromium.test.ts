@@ -84,7 +84,7 @@ describe('the screen in a browser', { timeout: 60_000 }, () => {
     await page.setViewportSize({ width: 390, height: 844 });
     await picture('connected-phone');
 
-    await page.getByRole('button', { name: 'End the call' }).click();
+    await page.getByRole('button', { name: 'End and delete' }).click();
     await until('the end to be asked for', () => listener.told.some((t) => t[0] === 'endRequested' && t[2] === 'c1'));
     listener.screens.clear('anna', 'c1', 'ended');
     await until('the identity to be gone', async () => (await page.locator('#identity *').count()) === 0);
@@ -260,9 +260,12 @@ describe('the screen in a browser', { timeout: 60_000 }, () => {
     await logIn();
     await page.keyboard.press('Tab');
     const focused = () => page.evaluate('document.activeElement.id || document.activeElement.value || document.activeElement.textContent');
-    expect(await focused()).toBe('language');
-    await page.keyboard.press('Tab');
-    await page.keyboard.press('Tab');
+    for (const [index, id] of ['settings-open', 'language'].entries()) {
+      if (index > 0) await page.keyboard.press('Tab');
+      expect(await focused()).toBe(id);
+    }
+    // Lock and log out.
+    for (let i = 0; i < 3; i += 1) await page.keyboard.press('Tab');
     expect(await focused()).toBe('available');
     await page.keyboard.press('ArrowRight');
     await until('the break', () => listener.screens.availabilityOf('anna') === 'break');

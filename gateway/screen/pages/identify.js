@@ -3,7 +3,8 @@
 // - Address, digits and word stand in the elements of #identify and in #spoken while they are needed, and nowhere else.
 // - Nothing here moves the focus by itself: only when what had the focus goes away does it stay near.
 import { $, isDrawn, setText } from './dom.js';
-import { clock, groupDigits, words } from './words.js';
+import { clock } from './time.js';
+import { groupDigits, words } from './words.js';
 
 /** A question that appears under a moving mouse is not answered by a click meant for what stood there. */
 const questionStandsMs = 500;

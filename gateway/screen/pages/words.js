@@ -9,9 +9,16 @@ export const words = {
     availability: 'Uw status', available: 'Beschikbaar', break: 'Pauze',
     service: 'Dienst', callerLanguage: 'Taal van de beller', waited: 'Gewacht', identity: 'Identiteit', duration: 'Gespreksduur',
     languages: { nl: 'Nederlands', en: 'Engels' },
-    end: 'Gesprek beëindigen',
-    idle: 'Wacht op een gesprek', onBreak: 'Pauze: u krijgt geen gesprekken',
-    ringing: 'Uw telefoon gaat over', answered: 'Opgenomen: de beller wordt verbonden', connected: 'In gesprek',
+    end: 'Beëindig en wis',
+    states: {
+      idle: 'Wacht op een gesprek', break: 'Pauze: u krijgt geen gesprekken', wrapUp: 'Nawerktijd: u krijgt nog geen gesprek', resting: 'Even geen gesprekken',
+      ringing: 'Uw telefoon gaat over', answered: 'Opgenomen: de beller wordt verbonden', connected: 'In gesprek',
+    },
+    seat: { wrapUp: 'Nawerktijd', resting: 'U nam niet op. Even rust.' }, readyAgain: 'Weer beschikbaar',
+    idleHint: 'Een gesprek verschijnt hier vanzelf.',
+    placeholder: { verified: 'Neem op: dan verschijnt hier wie er belt.', other: 'Neem op: dan staat hier wat er van de beller bekend is.', fetching: 'De gegevens worden opgehaald…' },
+    transferred: 'De beller is doorverbonden. De gegevens zijn van het scherm.',
+    leaseEnded: 'Het gesprek is niet meer te volgen. De gegevens zijn van het scherm gehaald.',
     ended: 'Het gesprek is beëindigd. De gegevens zijn van het scherm.',
     missed: 'U hebt niet opgenomen. Het gesprek is naar een collega.',
     requeued: 'Het gesprek is terug in de wachtrij.',
@@ -29,9 +36,28 @@ export const words = {
       unauthenticated: ['Zonder verificatie', 'Bij dit onderwerp hoeft een beller zich niet te identificeren.'],
     },
     notIdentified: 'Ga er niet van uit dat u weet wie dit is.',
-    purpose: 'Waarvoor', method: 'Geverifieerd met', verifiedAt: 'Geverifieerd op', verifiedAgo: 'Geverifieerd', noMethod: 'onbekend middel',
+    callerThemself: 'De beller', onBehalfOf: 'Handelt namens',
+    show: 'Toon', hide: 'Verberg', masked: 'verborgen', cannotShow: 'Kan nu niet worden getoond.',
+    copy: 'Kopieer', copied: 'Gekopieerd', notCopied: 'Kopiëren lukte niet.',
+    purpose: 'Waarvoor', method: 'Ingelogd met', verifiedAt: 'Geverifieerd op', verifiedAgo: 'Geverifieerd', noMethod: 'onbekend middel',
     how: 'Geïdentificeerd', beforeCall: 'voor het gesprek, op de website', duringCall: 'tijdens dit gesprek',
     shortened: '(ingekort)', noFields: 'De verificatie bevatte geen gegevens.',
+    transferredBy: 'Van collega', transfer: 'Doorverbinden', transferTitle: 'Doorverbinden naar', colleagues: 'Collega’s', services: 'Diensten',
+    outsideNumber: 'Een ander telefoonnummer', number: 'Telefoonnummer', search: 'Zoeken', cancel: 'Annuleren',
+    outsideWarning: 'Naar een ander nummer gaan geen gegevens van de beller mee. Wie opneemt, ziet niet wie er belt.',
+    fetching: 'De lijst wordt opgehaald…', transferring: 'Wordt doorverbonden…', nobodyThere: 'Er is nu niemand om naar door te verbinden.',
+    nobodyStaffed: 'nu niemand', inLine: '{waiting} wachtend, {staffed} aanwezig',
+    seatStates: { away: 'afwezig', break: 'pauze', available: 'beschikbaar', offered: 'telefoon gaat over', busy: 'in gesprek', wrapUp: 'nawerktijd', resting: 'even rust' },
+    transferProblems: {
+      busy: 'Bezet. De beller is nog bij u.', unknown: 'Doorverbinden lukte niet. De beller is nog bij u.', refused: 'Geweigerd. De beller is nog bij u.',
+      noAnswer: 'Er werd niet opgenomen. De beller is nog bij u.', noNumber: 'Dit is geen telefoonnummer. Typ alleen cijfers, eventueel met een + ervoor.',
+    },
+    settings: 'Instellingen', lock: 'Vergrendel',
+    notify: 'Melding op het bureaublad als uw telefoon overgaat', notifyNote: 'Met de dienst en de taal, nooit met iets van de beller.',
+    notifyDenied: 'Uw browser staat meldingen voor deze site niet toe. U kunt dat in de browser veranderen.', notifyImpossible: 'Dat kan in dit venster niet.', notifyTitle: 'Uw telefoon gaat over',
+    sound: 'Zacht geluid als uw telefoon overgaat', soundNote: 'Stopt zodra u opneemt.',
+    shortcutsOn: 'Sneltoetsen', shortcutsNote: 'Zet ze uit als ze iets anders in de weg zitten.',
+    shortcuts: { break: 'Pauze of weer beschikbaar', ready: 'Klaar met nawerken', details: 'Naar de gegevens van de beller', identify: 'Laat de beller zich identificeren', transfer: 'Doorverbinden', end: 'Naar de knop Beëindig en wis', lock: 'Vergrendel het scherm' },
     titleCall: '☎ Gesprek', titleCompare: '❓ Vergelijk het woord',
     seen: 'Gezien',
     warnings: { codeUsedAgain: 'Deze code is ook op een tweede telefoon geprobeerd. Wees voorzichtig: stel een controlevraag.' },
@@ -64,9 +90,16 @@ export const words = {
     availability: 'Your status', available: 'Available', break: 'Break',
     service: 'Service', callerLanguage: 'Language of the caller', waited: 'Waited', identity: 'Identity', duration: 'Duration',
     languages: { nl: 'Dutch', en: 'English' },
-    end: 'End the call',
-    idle: 'Waiting for a call', onBreak: 'Break: you are not offered calls',
-    ringing: 'Your telephone is ringing', answered: 'Answered: the caller is being connected', connected: 'In conversation',
+    end: 'End and delete',
+    states: {
+      idle: 'Waiting for a call', break: 'Break: you are not offered calls', wrapUp: 'Wrap-up: you are not offered a call yet', resting: 'No calls for a moment',
+      ringing: 'Your telephone is ringing', answered: 'Answered: the caller is being connected', connected: 'In conversation',
+    },
+    seat: { wrapUp: 'Wrap-up', resting: 'You did not answer. A short rest.' }, readyAgain: 'Ready again',
+    idleHint: 'A call appears here by itself.',
+    placeholder: { verified: 'Answer: then it is shown here who is calling.', other: 'Answer: then it is shown here what is known of the caller.', fetching: 'The details are being fetched…' },
+    transferred: 'The caller was transferred. The details are off the screen.',
+    leaseEnded: 'The call can no longer be followed. The details were taken off the screen.',
     ended: 'The call has ended. The details are off the screen.',
     missed: 'You did not answer. The call went to a colleague.',
     requeued: 'The call is back in the queue.',
@@ -84,9 +117,28 @@ export const words = {
       unauthenticated: ['Without verification', 'For this subject a caller does not need to identify themselves.'],
     },
     notIdentified: 'Do not assume who this is.',
-    purpose: 'Purpose', method: 'Verified with', verifiedAt: 'Verified on', verifiedAgo: 'Verified', noMethod: 'unknown means',
+    callerThemself: 'The caller', onBehalfOf: 'Acts on behalf of',
+    show: 'Show', hide: 'Hide', masked: 'hidden', cannotShow: 'Cannot be shown now.',
+    copy: 'Copy', copied: 'Copied', notCopied: 'Copying did not work.',
+    purpose: 'Purpose', method: 'Logged in with', verifiedAt: 'Verified on', verifiedAgo: 'Verified', noMethod: 'unknown means',
     how: 'Identified', beforeCall: 'before the call, on the website', duringCall: 'during this call',
     shortened: '(shortened)', noFields: 'The verification held no details.',
+    transferredBy: 'From colleague', transfer: 'Transfer', transferTitle: 'Transfer to', colleagues: 'Colleagues', services: 'Services',
+    outsideNumber: 'Another telephone number', number: 'Telephone number', search: 'Search', cancel: 'Cancel',
+    outsideWarning: 'To another number no details of the caller go along. Whoever answers does not see who is calling.',
+    fetching: 'The list is being fetched…', transferring: 'Transferring…', nobodyThere: 'There is nobody to transfer to now.',
+    nobodyStaffed: 'nobody now', inLine: '{waiting} waiting, {staffed} there',
+    seatStates: { away: 'away', break: 'on a break', available: 'available', offered: 'telephone is ringing', busy: 'in a call', wrapUp: 'wrap-up', resting: 'short rest' },
+    transferProblems: {
+      busy: 'Busy. The caller is still with you.', unknown: 'The transfer did not succeed. The caller is still with you.', refused: 'Refused. The caller is still with you.',
+      noAnswer: 'Nobody answered. The caller is still with you.', noNumber: 'This is not a telephone number. Type digits only, with a + before them if need be.',
+    },
+    settings: 'Settings', lock: 'Lock',
+    notify: 'Desktop notification when your telephone rings', notifyNote: 'With the service and the language, never with anything of the caller.',
+    notifyDenied: 'Your browser does not allow notifications for this site. You can change that in the browser.', notifyImpossible: 'Not possible in this window.', notifyTitle: 'Your telephone is ringing',
+    sound: 'Soft sound when your telephone rings', soundNote: 'Stops as soon as you answer.',
+    shortcutsOn: 'Shortcut keys', shortcutsNote: 'Switch them off if they get in the way of something else.',
+    shortcuts: { break: 'Break, or available again', ready: 'Done with wrap-up', details: 'Go to the details of the caller', identify: 'Ask the caller to identify themselves', transfer: 'Transfer', end: 'Go to the button End and delete', lock: 'Lock the screen' },
     titleCall: '☎ Call', titleCompare: '❓ Compare the word',
     seen: 'Seen',
     warnings: { codeUsedAgain: 'This code was tried from a second telephone. Be careful: ask a control question.' },
@@ -110,25 +162,6 @@ export const words = {
     sameWord: 'Same word', otherWord: 'Another word', newDigits: 'New digits', stop: 'Stop', close: 'Close',
   },
 };
-
-/** 75_000 ms -> "1:15"; an hour and more -> "1:02:03". */
-export function clock(ms) {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  const two = (n) => String(n).padStart(2, '0');
-  const hours = Math.floor(seconds / 3600);
-  const minutes = Math.floor(seconds / 60) % 60;
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
-}
-
-/** How long ago, as the browser's own language data says it. */
-export function ago(ms, language) {
-  const format = new Intl.RelativeTimeFormat(language, { numeric: 'auto' });
-  const seconds = Math.round(ms / 1000);
-  if (seconds < 60) return format.format(-seconds, 'second');
-  if (seconds < 5400) return format.format(-Math.round(seconds / 60), 'minute');
-  if (seconds < 172800) return format.format(-Math.round(seconds / 3600), 'hour');
-  return format.format(-Math.round(seconds / 86400), 'day');
-}
 
 /** '1234567' -> ['123', '4567']: groups of two to four that can be read out, the longer ones last. */
 export function groupDigits(digits) {
