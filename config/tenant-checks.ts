@@ -1,4 +1,5 @@
 import type { PlacedTenant, Shared, Understood } from './forms.js';
+import { identityChecks, passingOnChecks } from './passing-on-checks.js';
 import type { Problem } from './problems.js';
 import { queueChecks } from './queue-checks.js';
 import { repeatedNames, repeats, type Named } from './repeats.js';
@@ -104,7 +105,8 @@ function unreachablePages(shared: Shared, tenants: readonly PlacedTenant[]): Pro
 export function tenantChecks({ shared, tenants }: Understood): Problem[] {
   return [
     ...acrossTenants(tenants),
-    ...tenants.flatMap((placed) => [...services(placed), ...queueChecks(placed), ...codes(placed), ...core(placed, shared), ...screens(placed, shared)]),
+    ...identityChecks(tenants),
+    ...tenants.flatMap((placed) => [...services(placed), ...queueChecks(placed), ...codes(placed), ...core(placed, shared), ...screens(placed, shared), ...passingOnChecks(placed, shared)]),
     ...reservedNames(tenants),
     ...unreachablePages(shared, tenants),
   ];

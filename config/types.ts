@@ -39,6 +39,8 @@ export interface AccountConfig {
   readonly phone?: string;
   /** Words that services name when they need them. */
   readonly skills: readonly string[];
+  /** What the PBX reports when this agent has a call, besides the phone. */
+  readonly identities: readonly string[];
 }
 
 /** An account that takes calls, or whom the provider may let take calls: the phone rings for them. */
@@ -140,6 +142,8 @@ export interface Tenant {
   readonly accounts: readonly AccountConfig[];
   readonly agents: readonly AgentConfig[];
   readonly signIn: SignInConfig;
+  /** Calls to numbers outside; undefined: there are none. */
+  readonly outside?: Readonly<NonNullable<RawTenant['outside']>>;
   readonly idContact: {
     readonly dialect: 'id-contact' | 'verder-helpen';
     /** E.164 with its plus, without spaces. */

@@ -30,8 +30,14 @@ function accounts({ at, tenant }: PlacedTenant, reader: SecretReader): AccountCo
       return [];
     }
     if (agent?.name === undefined || agent.roles === undefined) return [];
-    const { name, displayName = name, signInAs = name, roles, phone } = agent;
-    return [{ name, displayName, signInAs, roles: roles.filter((role) => role !== undefined), skills: (agent.skills ?? []).filter((skill) => skill !== undefined), ...(hash !== undefined && { passwordHash: new Secret(hash) }), ...(phone !== undefined && { phone }) }];
+    const { name, displayName = name, signInAs = name, roles, phone, identities = [], skills = [] } = agent;
+    return [{
+      name, displayName, signInAs,
+      roles: roles.filter((role) => role !== undefined),
+      skills: skills.filter((skill) => skill !== undefined),
+      identities: identities.filter((identity) => identity !== undefined),
+      ...(hash !== undefined && { passwordHash: new Secret(hash) }), ...(phone !== undefined && { phone }),
+    }];
   });
 }
 
@@ -118,6 +124,7 @@ export function assembleTenant(raw: RawTenant, resolved: ResolvedTenant, publicA
     accounts: resolved.accounts,
     agents: agentsAmong(resolved.accounts, raw.signIn),
     signIn: assembleSignIn(raw.signIn, resolved.clientSecret),
+    ...(raw.outside && { outside: raw.outside }),
     idContact: {
       dialect,
       phoneNumber: bareNumber(phoneNumber),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { outbound } from './passing-on.js';
 import { faulty, fileName, host, ipAddress, ms, oneOf, port, secretText, servicePort, trunkAddress, word } from './values.js';
 
 export const sip = z
@@ -78,6 +79,7 @@ export const trunks = z
     z.strictObject({
       name: word.describe('Name for logs and metrics.'),
       addresses: z.array(trunkAddress).min(1).max(256).describe('Addresses or CIDR ranges its calls come from.'),
+      outbound,
       bridge: z.enum(['anchored', 'released']).default('anchored').describe('anchored: the media server stays between the two legs. released: after the connection the legs exchange media directly.'),
     }),
   )

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { queue, skills } from './queue.js';
+import { handOver, identities, outside } from './passing-on.js';
 import { screen } from './screen.js';
 import { accountRole, accountRoles, signIn, signInAs } from './sign-in.js';
 import { baseUrl, dialledNumber, e164, faulty, fileName, label, ms, oneOf, passwordHash, pemFields, keyType, privateKey, purpose, sipUri, webUrl, withFiles, word } from './values.js';
@@ -18,6 +19,7 @@ const services = z
       unauthenticatedPurposes: z.array(purpose).max(100).default([]).describe('Those of them for which no result may ever come, because the core allows contact without authentication: such callers do not wait for one, and are shown as not identified until one comes.'),
       language: z.enum(['nl', 'en']).default('nl').describe('Language that is spoken.'),
       queue,
+      handOver: handOver.optional(),
     }),
   )
   .min(1)
@@ -41,6 +43,7 @@ const agents = z
         signInAs: signInAs.optional().describe('Value of `signIn.oidc.agentClaim` for this account; the login name if left out.'),
         phone: sipUri.optional().describe('SIP address of the phone that rings for this agent. Needed for the role agent.'),
         skills: skills.describe('What this agent can do; services name the skills they need.'),
+        identities,
       },
       [{ inline: 'password', file: 'passwordFile' }],
     ).superRefine(({ roles, phone }, context) => {
@@ -162,6 +165,7 @@ export const tenantShape = {
   screen,
   agents,
   signIn,
+  outside,
   idContact,
   codes,
   sessions,

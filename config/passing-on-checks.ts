@@ -1,0 +1,45 @@
+import ipaddr from 'ipaddr.js';
+import type { PlacedTenant, Shared } from './forms.js';
+import type { Problem } from './problems.js';
+import { repeats, type Named } from './repeats.js';
+import { bareNumber } from './schema/index.js';
+
+/** An agent whom the PBX reports by somebody else's name would see that one's caller. */
+export function identityChecks(tenants: readonly PlacedTenant[]): Problem[] {
+  const reported = tenants.flatMap(({ at, tenant }) =>
+    (tenant.agents ?? []).flatMap((agent, a): Named[] =>
+      (agent?.identities ?? []).map((value, i) => ({ key: `${at}agents[${a}].identities[${i}]`, value: value === undefined ? undefined : bareNumber(value).toLowerCase() })),
+    ),
+  );
+  return repeats(reported, 'the identity', 'What the PBX reports must name one agent: remove it here or there');
+}
+
+/** Where calls go by trunks, and what comes back from there. */
+export function passingOnChecks({ at, tenant }: PlacedTenant, shared: Shared): Problem[] {
+  const problems: Problem[] = [];
+  const { outside } = tenant;
+  if (outside?.trunk !== undefined && shared.trunks) {
+    const trunk = shared.trunks.find((one) => one?.name === outside.trunk);
+    if (!trunk) problems.push({ key: `${at}outside.trunk`, fault: 'names a trunk that is not listed', fix: `Name one of ${shared.trunks.map((one) => one?.name).join(', ')}` });
+    else if (trunk.outbound === undefined) problems.push({ key: `${at}outside.trunk`, fault: 'names a trunk without outbound', fix: 'Say in that trunk’s outbound where calls go, such as sip:{number}@192.0.2.10' });
+  }
+  for (const [s, service] of (tenant.services ?? []).entries()) {
+    const host = /@?\[?([^@\]:;]+)\]?(:\d+)?(;.*)?$/.exec(service?.handOver?.to?.replace(/^sips?:/, '') ?? '')?.[1];
+    if (host === undefined || !ipaddr.isValid(host) || !shared.trunks || isListed(host, shared)) continue;
+    // What a stranger reports of its agents is not believed.
+    problems.push({ key: `${at}services[${s}].handOver.to`, fault: 'leads to an address that no trunk lists', fix: 'Add it to the addresses of the PBX’s trunk' });
+  }
+  return problems;
+}
+
+function isListed(host: string, { trunks }: Shared): boolean {
+  const address = ipaddr.process(host);
+  return (trunks ?? []).some((trunk) =>
+    (trunk?.addresses ?? []).some((listed) => {
+      if (listed === undefined) return false;
+      if (!listed.includes('/')) return ipaddr.process(listed).toNormalizedString() === address.toNormalizedString();
+      const network = ipaddr.parseCIDR(listed);
+      return network[0].kind() === address.kind() && address.match(network);
+    }),
+  );
+}
