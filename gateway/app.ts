@@ -9,6 +9,8 @@ import { Secret, type Config, type MediaServerAddress, type SipServerAddress, ty
 import { companionPages, connectRedis, createCoreServer, pairingPages, tenantPath, type RedisLink, type SessionVault } from '../core-bridge/index.js';
 import { words } from '../ivr/index.js';
 import { AuditError, auditPages, createAudit, noAudit, type Audit } from './audit/index.js';
+import { References } from './call/hand-over.js';
+import type { HandedOverCall } from './call/live-call.js';
 import { Reception } from './call/reception.js';
 import { EngineError, Engines, type EngineAddresses } from './engines/spawn.js';
 import { Happenings } from './happenings.js';
@@ -21,6 +23,8 @@ import { createScreens, type AgentScreens } from './screen/screens.js';
 import { signInOptions } from './sign-in/from-config.js';
 import { agentsListener } from './sign-in/listener.js';
 import { SignIn } from './sign-in/sign-in.js';
+import { HandedOverCalls } from './pop/handed-over.js';
+import { popRoutes } from './pop/pop-routes.js';
 import { SipNode } from './sip/node.js';
 import { Trunks } from './sip/trunks.js';
 import { openTenant, type TenantRoom } from './tenants.js';
@@ -91,6 +95,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     this.screens = createScreens({
       agents: config.tenants.flatMap(({ agents, screen }) => agents.map(({ name, displayName }) => ({ name, displayName, settings: screen }))),
       signIn: this.signIn,
+      targets: (agent) => this.reception.transferTargets(agent),
       log: log.child({ room: 'screen' }),
     });
     const deskOf = new Map(this.tenants.flatMap(({ config: { agents }, desk }) => agents.map(({ name }) => [name, desk])));
@@ -100,6 +105,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       holds: async (agent, callId) => (await deskOf.get(agent)?.seatOf(agent))?.callId === callId,
       log: log.child({ room: 'screen' }),
     });
+    this.handedOver = new HandedOverCalls(this.references, this.bus, log.child({ room: 'pop' }));
     const trunks = new Trunks(config.trunks);
     this.trunks = trunks;
     this.reception = new Reception(
@@ -109,6 +115,8 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
         metrics: this.metrics,
         happenings: this.happenings,
         audit: () => this.audit,
+        references: this.references,
+        popUrl: (reference) => `${this.urls.agents}/pop/${reference}`,
         promptsPath: config.media.promptsPath ?? ownPromptsPath,
         trunkOfPhone: (uri) => trunks.of(/^sips?:(?:[^@]*@)?([^:;?>]+)/i.exec(uri)?.[1] ?? ''),
       },
@@ -119,6 +127,9 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   }
 
   private readonly trunks: Trunks;
+  /** Calls that PBX queues carry for this node. */
+  private readonly references = new References<HandedOverCall>();
+  private readonly handedOver: HandedOverCalls;
 
   /**
    * Starts everything and waits until calls can be taken.
@@ -200,6 +211,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     await step('desks', Promise.all(this.tenants.map(({ desk }) => desk.close())));
     this.farScreens.close();
     this.screens.close();
+    this.handedOver.close();
     this.signIn.close();
     await step('listeners', Promise.all(this.servers.map((listener) => listener.close())));
     for (const node of this.nodes) node.close();
@@ -240,7 +252,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     });
     const apps = { public: make('public'), core, agents: make('agents'), ops: make('ops') };
     this.servers.push(...Object.values(apps));
-    await apps.agents.register(agentsListener(this.signIn, [this.screens.plugin, auditPages({ signIn: this.signIn, audit: this.audit, single: tenants.length === 1, log: log.child({ room: 'audit' }) })]));
+    await apps.agents.register(agentsListener(this.signIn, [this.screens.plugin, popRoutes(this.signIn, this.handedOver), auditPages({ signIn: this.signIn, audit: this.audit, single: tenants.length === 1, log: log.child({ room: 'audit' }) })]));
     await this.citizensPages(apps.public);
     opsRoutes(apps.ops, () => this.health(), this.metrics);
     if (config.demo) {

@@ -5,7 +5,8 @@ import {
   type AttemptOutcome, type CallIdentification, type GuessGuard, type ProgressBoards, type RedisLink, type SessionFeedback, type SessionVault,
 } from '../core-bridge/index.js';
 import type { Config, Tenant } from '../config/index.js';
-import { createDesk, longestWaitMs, type Desk } from './desk/index.js';
+import { Directory } from './call/directory.js';
+import { createDesk, longestWaitMs, openingAt, type Desk } from './desk/index.js';
 import type { Metrics } from './ops/metrics.js';
 
 export interface TenantRoom {
@@ -19,6 +20,9 @@ export interface TenantRoom {
   readonly feedback: SessionFeedback;
   readonly identification: CallIdentification;
   readonly desk: Desk;
+  readonly directory: Directory;
+  /** Whether this service takes calls now. */
+  isOpen(service: Tenant['services'][number]): boolean;
   /** Ends all of it but the desk, which ends with the calls. */
   close(): Promise<void>;
 }
@@ -76,6 +80,8 @@ export function openTenant(tenant: Tenant, { config, link, metrics, log: parent,
     keys: new KeyRing(tenant.idContact),
     vault, boards, guard, pairingGuard, feedback, identification,
     desk: createDesk(tenant),
+    directory: new Directory(tenant),
+    isOpen: ({ queue }) => openingAt(queue.hours, new Date()).open,
     close: async () => {
       await identification.close();
       await feedback.close();

@@ -13,6 +13,10 @@ export type CompanyNews =
   | 'agentLost'
   /** On the way to another agent or service. */
   | 'transferred'
+  /** That did not work; the caller stands first in line. */
+  | 'transferFailed'
+  /** On the way to another number, because no agent can take the call. */
+  | 'overflow'
   | 'nothing';
 
 const news: Record<CompanyNews, readonly PromptName[]> = {
@@ -25,11 +29,13 @@ const news: Record<CompanyNews, readonly PromptName[]> = {
   result: ['waiting-for-result'],
   agentLost: ['agent-lost'],
   transferred: ['transferring-you'],
+  transferFailed: ['transfer-failed'],
+  overflow: ['overflow'],
   nothing: [],
 };
 
 /** These say themselves that the caller waits, and for what. */
-const saysToWait: ReadonlySet<CompanyNews> = new Set(['checking', 'result', 'transferred']);
+const saysToWait: ReadonlySet<CompanyNews> = new Set(['checking', 'result', 'transferred', 'overflow']);
 
 /** What one caller was told while waiting. It belongs to the call, which hands it to each `keepCompany` of its life. */
 export class CompanyMemory {

@@ -17,6 +17,8 @@ const releaseMs = 6_000;
 export interface CallerSide {
   readonly dialog: Srf.Dialog;
   readonly endpoint: MediaEndpoint;
+  /** Brings a caller whose media flowed freely back to the media server, with a fresh endpoint. @throws MediaError */
+  comeBack(pool: MediaPool): Promise<void>;
 }
 
 export interface Bridge {
@@ -31,6 +33,8 @@ export interface Bridge {
   join(): Promise<void>;
   answerFromCaller(offer: string): Promise<string>;
   answerFromAgent(offer: string): Promise<string>;
+  /** Media that flows between the phones themselves goes through the media server again; the two go on talking. @throws MediaError */
+  toAnchored(): Promise<void>;
   /** Frees what the bridge made for the agent's side. Idempotent. */
   close(): Promise<void>;
 }
@@ -91,6 +95,10 @@ export class AnchoredBridge implements Bridge {
   async answerFromAgent(offer: string): Promise<string> {
     await this.agentEndpoint.modify(offer);
     return this.agentEndpoint.localSdp;
+  }
+
+  toAnchored(): Promise<void> {
+    return Promise.resolve();
   }
 
   close(): Promise<void> {
@@ -190,6 +198,19 @@ export class ReleasedBridge implements Bridge {
     if (this.joining) throw new OfferRefused(491, 'the media is being moved');
     if (this.released) return modifyDialog(this.caller.dialog, offerAfter(this.caller.dialog.local.sdp, offer));
     return this.offer;
+  }
+
+  async toAnchored(): Promise<void> {
+    if (!this.released || this.fallback) return;
+    this.joining = true;
+    try {
+      await this.caller.comeBack(this.pool);
+      this.released = false;
+      this.callerMoved = false;
+      await this.anchor(this.agent!);
+    } finally {
+      this.joining = false;
+    }
   }
 
   async close(): Promise<void> {

@@ -5,12 +5,12 @@ import { EndpointVoice } from '../media/voice.js';
 import type { MediaEndpoint } from '../media/endpoint.js';
 import type { MediaPool } from '../media/pool.js';
 import { MediaError } from '../media/bounded.js';
-import { answerTo, audioOnly, judgeOffer, openOffer, placeholderPeer, sdpOf } from '../sip/sdp.js';
-import { notePeerDescription } from '../sip/reinvite.js';
+import { answerTo, audioOnly, judgeOffer, offerAfter, openOffer, placeholderPeer, sdpOf } from '../sip/sdp.js';
+import { modifyDialog, notePeerDescription, peerDescription } from '../sip/reinvite.js';
 import { respond } from '../sip/respond.js';
 import { settleNumbers } from './bridge.js';
 import { answerOffers } from './renegotiation.js';
-import { endDialog } from './agent-leg.js';
+import { endDialog } from './ring.js';
 
 /** RFC 6086 package by which our own test phone learns what a plain phone cannot know: that an agent was connected. */
 export const callStatePackage = 'identity-gateway.call-state';
@@ -23,11 +23,14 @@ const maxInfoBytes = 256;
 
 export class CallerLeg {
   readonly voice: EndpointVoice;
+  endpoint: MediaEndpoint;
   private readonly wantsCallState: boolean;
+  private ended = false;
   /** Who answers offers of the caller: the endpoint, until a bridge takes over. */
   private answer: (offer: string) => Promise<string>;
 
-  private constructor(readonly dialog: Srf.Dialog, readonly endpoint: MediaEndpoint, req: Srf.SrfRequest, promptsPath: string, log: Logger) {
+  private constructor(readonly dialog: Srf.Dialog, endpoint: MediaEndpoint, req: Srf.SrfRequest, promptsPath: string, log: Logger) {
+    this.endpoint = endpoint;
     this.voice = new EndpointVoice(endpoint, promptsPath);
     this.wantsCallState = req.has('Recv-Info') && req.get('Recv-Info').toLowerCase().split(/[\s,]+/).includes(callStatePackage);
     this.answer = (offer) => this.answerByEndpoint(offer);
@@ -86,6 +89,25 @@ export class CallerLeg {
     this.answer = answer ?? ((offer) => this.answerByEndpoint(offer));
   }
 
+  /**
+   * Brings the caller's media back to the media server after it flowed freely: with a fresh endpoint, of which the phone
+   * is told by re-INVITE. `voice` goes on there.
+   * @throws MediaError, SipError; the caller then hears nothing and the call has to end
+   */
+  async comeBack(pool: MediaPool): Promise<void> {
+    if (!this.endpoint.gone.aborted) return;
+    const endpoint = await pool.createEndpoint(audioOnly(peerDescription(this.dialog)));
+    if (this.ended) {
+      await endpoint.destroy();
+      throw new MediaError('endpoint_gone', 'the call ended while its media was being brought back');
+    }
+    this.endpoint = endpoint;
+    this.voice.moveTo(endpoint);
+    const answer = await modifyDialog(this.dialog, offerAfter(this.dialog.local.sdp, openOffer(endpoint.localSdp)));
+    await endpoint.modify(audioOnly(answer));
+    await settleNumbers(this.dialog, endpoint);
+  }
+
   /** Tells a phone that asked for it how far the call is. */
   tell(callState: string): void {
     if (!this.wantsCallState) return;
@@ -96,6 +118,7 @@ export class CallerLeg {
 
   /** @param cause Q.850 cause and text for the Reason header (RFC 3326) */
   async end(cause: string): Promise<void> {
+    this.ended = true;
     if ((this.dialog as unknown as { connected: boolean }).connected) endDialog(this.dialog, cause);
     await this.endpoint.destroy();
   }

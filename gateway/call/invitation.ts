@@ -7,7 +7,7 @@
  * The result of such a session is somebody's identity, but whose the page was is known only when the caller reads out
  * the word on it: until the agent has confirmed that, nothing of it is shown.
  */
-import type { CallEvent, CallState, Effect, Step } from './machine.js';
+import { isWithAgent, type CallEvent, type CallState, type Effect, type Step } from './machine.js';
 
 /** An invitation that stands. */
 export interface Invitation {
@@ -18,20 +18,21 @@ export interface Invitation {
   readonly confirmId?: string;
 }
 
-const invitable: ReadonlySet<CallState['name']> = new Set(['waiting', 'offered', 'revealing', 'connected']);
+const invitable: ReadonlySet<CallState['name']> = new Set(['waiting', 'offered', 'revealing', 'connected', 'dialling', 'elsewhere']);
+const askedWhileWaiting: ReadonlySet<CallState['name']> = new Set(['waiting', 'offered', 'revealing']);
 
 /** The step of an event about invitations; undefined for every other event. */
 export function invitationStep(state: CallState, event: CallEvent): Step | undefined {
   switch (event.type) {
     case 'identifyRequested': {
       // A caller is asked while waiting, and may answer while an agent's phone rings already.
-      const allowed = event.agent === undefined ? invitable.has(state.name) && state.name !== 'connected' : event.agent === state.agent && state.name === 'connected';
+      const allowed = event.agent === undefined ? askedWhileWaiting.has(state.name) : event.agent === state.agent && isWithAgent(state);
       return allowed ? { state: without(state), effects: [...dropped(state), { do: 'invite' }] } : unchanged(state);
     }
     case 'invited': {
       if (!invitable.has(state.name) || state.invitation?.sessionId === event.sessionId) return unchanged(state);
       const effects: Effect[] = [...dropped(state, 'replaced')];
-      if (state.name === 'connected') effects.push({ do: 'showInvitation', agent: state.agent! });
+      if (isWithAgent(state)) effects.push({ do: 'showInvitation', agent: state.agent! });
       return { state: { ...state, invitation: { sessionId: event.sessionId, result: 'awaiting' } }, effects };
     }
     case 'invitationResult': {
@@ -39,12 +40,12 @@ export function invitationStep(state: CallState, event: CallEvent): Step | undef
       if (invitation?.sessionId !== event.sessionId || invitation.result !== 'awaiting') return unchanged(state);
       const result = event.identity === 'verified' ? 'verified' : 'failed';
       const arrived = { ...state, invitation: { ...invitation, result } } as const;
-      return state.name === 'connected' ? shown(arrived, event.confirmId) : { state: arrived, effects: [] };
+      return isWithAgent(state) ? shown(arrived, event.confirmId) : { state: arrived, effects: [] };
     }
     case 'identifyWithdrawn': return event.agent === state.agent ? { state: without(state), effects: dropped(state) } : unchanged(state);
     case 'wordCompared': {
       const { invitation } = state;
-      if (state.name !== 'connected' || event.agent !== state.agent || invitation?.confirmId !== event.confirmId) return unchanged(state);
+      if (!isWithAgent(state) || event.agent !== state.agent || invitation?.confirmId !== event.confirmId) return unchanged(state);
       if (!event.same) return { state: without(state), effects: [{ do: 'identifyFailed', agent: event.agent }, ...dropped(state)] };
       // The new proof takes the place of an older one, which is deleted: a call has one identity.
       const older: Effect[] = state.sessionId === undefined ? [] : [{ do: 'purge', sessionId: state.sessionId }];
@@ -65,7 +66,7 @@ export function invitationStep(state: CallState, event: CallEvent): Step | undef
  */
 export function invitationOnScreen(step: Step, confirmId: string): Step {
   const { state, effects } = step;
-  if (state.name !== 'connected' || !state.invitation) return step;
+  if (!isWithAgent(state) || !state.invitation) return step;
   const now = shown(state, confirmId);
   return { state: now.state, effects: [...effects, ...now.effects] };
 }

@@ -2,24 +2,32 @@
  * The life of a call on one page: a pure function from (state, event) to (state, effects).
  *
  *   arriving -> greeting -> collecting -> claiming -> (awaitingResult) -> waiting -> offered -> revealing -> connected -> ended
+ *                                                                            \                                |  transfer:
+ *                                                                             \-> dialling -> elsewhere        |  back to waiting,
+ *                                                                                 (the PBX's queue,           |  or dialling
+ *                                                                                  an outside number)  <------/
  *
  * "Unidentified" is a property of a call (`identity: 'none'`), not a state. Authentication during the call runs beside
- * these states, in `invitation.ts`. Nothing here does anything: effects are
- * carried out by `call.ts`, and an event that does not belong to the present state changes nothing. Late events are
- * told from current ones by ids (`offerId`, `revealId`), never by time.
+ * these states, in `invitation.ts`; what lies beyond our own agents is in `elsewhere.ts`, passing a call on in
+ * `transfer.ts`. Nothing here does anything: effects are carried out by `call.ts`, and an event that does not belong to
+ * the present state changes nothing. Late events are told from current ones by ids (`offerId`, `revealId`, `dialId`),
+ * never by time.
  */
 import type { SpokenCode } from '../../ivr/index.js';
+import { dial, dialling, elsewhere, elsewhereInstead, type OverflowCause, type Party } from './elsewhere.js';
 import { invitationEnded, invitationOnScreen, invitationStep, type Invitation } from './invitation.js';
+import { successorEnded, transferStep, type Successor, type TransferTarget, type Wanted } from './transfer.js';
 
 export type StateName =
-  | 'arriving' | 'greeting' | 'collecting' | 'claiming' | 'awaitingResult' | 'waiting' | 'offered' | 'revealing' | 'connected' | 'ended';
+  | 'arriving' | 'greeting' | 'collecting' | 'claiming' | 'awaitingResult' | 'waiting' | 'offered' | 'revealing' | 'connected'
+  | 'dialling' | 'elsewhere' | 'ended';
 
 /** What is known about who calls. `none`: no session was claimed. */
 export type CallIdentity = 'none' | 'awaiting' | 'verified' | 'failed' | 'unauthenticated';
 
 /** Why a call ended: the closed list used in logs, metrics and tests. */
 export const endReasons = [
-  'callerHungUp', 'agentHungUp', 'agentEnded', 'abandoned', 'waitedTooLong', 'mediaFailed', 'sipLost', 'noBridge', 'notAnswered', 'drained', 'internalError',
+  'callerHungUp', 'agentHungUp', 'agentEnded', 'otherHungUp', 'abandoned', 'closed', 'full', 'waitedTooLong', 'notReached', 'mediaFailed', 'sipLost', 'noBridge', 'notAnswered', 'drained', 'internalError',
 ] as const;
 export type EndReason = (typeof endReasons)[number];
 
@@ -37,6 +45,15 @@ export interface CallState {
   readonly revealId?: string;
   /** The caller is invited to identify themselves during the call. */
   readonly invitation?: Invitation;
+  /** Whom the call is being taken to, or is with, beyond our own agents. */
+  readonly party?: Party;
+  /** Numbers the attempts to reach a party; the present one while there is one. */
+  readonly dialId?: number;
+  readonly dials: number;
+  /** The phone that takes over from the agent's (attended transfer), while it rings. */
+  readonly successor?: Successor;
+  /** The agent who passed this call on to the next one. */
+  readonly transferredBy?: string;
   /** True from the moment attributes were handed to a screen: such a session is purged, never let go. */
   readonly shown: boolean;
   /** Bridges that failed or acknowledgements that were missed so far: bounded, so that a call cannot circle for ever. */
@@ -54,17 +71,36 @@ export type CallEvent =
   | { type: 'claimed'; sessionId: string; identity: CallIdentity }
   | { type: 'refused' }
   | { type: 'vaultFailed' }
-  | { type: 'resultArrived'; identity: CallIdentity; revealId: string }
+  | { type: 'resultArrived'; sessionId: string; identity: CallIdentity; revealId: string }
   | { type: 'resultTimedOut' }
   | { type: 'agentFound'; agent: string; offerId: string }
   | { type: 'agentAnswered'; offerId: string; revealId: string }
   | { type: 'agentFailed'; offerId: string }
+  /** The desk gave this agent to nobody in particular: the call has to do without. */
+  | { type: 'agentTakenAway'; agent: string }
   | { type: 'acknowledged'; revealId: string }
   | { type: 'acknowledgementMissed'; revealId: string }
   | { type: 'screenReturned'; agent: string; revealId: string }
   | { type: 'bridgeFailed'; revealId: string }
   | { type: 'agentHungUp' }
   | { type: 'agentEnded'; agent: string }
+  /** The agent passes the call on; the target has been judged. */
+  | { type: 'transferRequested'; agent: string; target: TransferTarget }
+  /** The agent's phone has a colleague's on the line and wants it to take over (RFC 3891). */
+  | { type: 'successorNamed'; agent: string; offerId: string }
+  /** @param agent the one at that phone, if it is one of ours and has no other call */
+  | { type: 'successorAnswered'; offerId: string; revealId: string; agent?: string }
+  | { type: 'successorFailed'; offerId: string }
+  | { type: 'partyAnswered'; dialId: number }
+  /** It could not be reached, or not be connected. */
+  | { type: 'partyFailed'; dialId: number }
+  | { type: 'partyHungUp'; dialId: number }
+  /** The PBX reports, or the agent claims, that this call is on that agent's phone now. */
+  | { type: 'agentBound'; agent: string; revealId: string }
+  /** The PBX reports somebody who is none of our agents. */
+  | { type: 'agentUnbound' }
+  | { type: 'closedNow' }
+  | { type: 'queueFull' }
   /** By the agent named, or by the caller who has no agent yet. */
   | { type: 'identifyRequested'; agent?: string }
   | { type: 'invited'; sessionId: string }
@@ -72,6 +108,7 @@ export type CallEvent =
   | { type: 'identifyWithdrawn'; agent: string }
   | { type: 'wordCompared'; agent: string; confirmId: string; same: boolean; revealId: string }
   | { type: 'callerHungUp' }
+  /** The caller has waited as long as the service lets anybody wait. */
   | { type: 'waitedTooLong' }
   | { type: 'mediaLost' }
   | { type: 'sipLost' }
@@ -83,14 +120,21 @@ export type Effect =
   | { do: 'collect'; attempt: number; problem?: EntryProblem }
   | { do: 'claim'; code: SpokenCode }
   | { do: 'awaitResult'; sessionId: string }
-  | { do: 'keepCompany'; tell: 'accepted' | 'unidentified' | 'refused' | 'technicalProblem' | 'nothing' }
-  | { do: 'enterWaitingRoom'; at: 'tail' | 'head' }
+  | { do: 'keepCompany'; tell: Company }
+  | { do: 'enterWaitingRoom'; at: 'tail' | 'head'; service?: string; wanted?: Wanted }
   | { do: 'leaveWaitingRoom' }
   | { do: 'ringAgent'; agent: string; offerId: string }
+  /** Ends the leg to whoever the caller talks with, or is being connected to. */
   | { do: 'dropAgentLeg' }
-  | { do: 'freeAgent'; agent: string; because: 'ended' | 'missed' | 'failed' }
+  | { do: 'freeAgent'; agent: string; because: 'ended' | 'missed' | 'failed' | 'moved' }
   | { do: 'reveal'; agent: string; revealId: string; sessionId?: string }
-  | { do: 'clearScreen'; agent: string; because: 'ended' | 'missed' | 'requeued' | 'failed' }
+  | { do: 'clearScreen'; agent: string; because: 'ended' | 'missed' | 'requeued' | 'failed' | 'transferred' }
+  | { do: 'dial'; party: Party; dialId: number }
+  | { do: 'joinParty'; dialId: number }
+  | { do: 'ringSuccessor'; offerId: string }
+  | { do: 'dropSuccessor' }
+  /** The successor's leg takes the place of the agent's, which ends. */
+  | { do: 'promoteSuccessor' }
   | { do: 'bridge'; agent: string; revealId: string }
   | { do: 'invite' }
   | { do: 'showInvitation'; agent: string }
@@ -102,6 +146,9 @@ export type Effect =
   | { do: 'endCallerLeg'; reason: EndReason }
   | { do: 'close'; reason: EndReason };
 
+/** What a caller who waits is told before the music. */
+export type Company = 'accepted' | 'unidentified' | 'refused' | 'technicalProblem' | 'transferred' | 'transferFailed' | 'agentLost' | 'overflow' | 'nothing';
+
 /** The choices a site makes that change the course of a call. */
 export interface CourseOptions {
   /** Attempts at the code before the call goes on without identification. */
@@ -110,6 +157,10 @@ export interface CourseOptions {
   onMissingAck: 'requeue' | 'unidentified';
   /** Failed bridges and missed acknowledgements a call survives before it ends. */
   maxSetbacks: number;
+  /** Where callers of this service go: our own waiting room, or the PBX's queue. */
+  delivery: 'waitingRoom' | 'pbxQueue';
+  /** Why callers of this service are taken to its other number instead. */
+  overflow: readonly OverflowCause[];
 }
 
 export interface Step {
@@ -117,9 +168,12 @@ export interface Step {
   readonly effects: readonly Effect[];
 }
 
-export const initialState: CallState = { name: 'arriving', attempts: 0, identity: 'none', shown: false, setbacks: 0 };
+export const initialState: CallState = { name: 'arriving', attempts: 0, identity: 'none', shown: false, setbacks: 0, dials: 0 };
 
-const stay = (state: CallState): Step => ({ state, effects: [] });
+/** Whether the caller is with one of our agents, so that this agent may act on the call. */
+export const isWithAgent = (state: CallState): boolean => state.agent !== undefined && (state.name === 'connected' || state.name === 'elsewhere');
+
+export const stay = (state: CallState): Step => ({ state, effects: [] });
 
 /**
  * One step of a call's life.
@@ -129,31 +183,38 @@ export function step(state: CallState, event: CallEvent, options: CourseOptions)
   if (state.name === 'ended') return stay(state);
   switch (event.type) {
     // Endings are the same from everywhere.
-    case 'callerHungUp': return end(state, state.name === 'connected' ? 'callerHungUp' : 'abandoned');
-    case 'waitedTooLong': return state.name === 'waiting' ? end(state, 'waitedTooLong') : stay(state);
+    case 'callerHungUp': return end(state, state.name === 'connected' || state.name === 'elsewhere' ? 'callerHungUp' : 'abandoned');
     case 'mediaLost': return end(state, 'mediaFailed');
     case 'sipLost': return end(state, 'sipLost');
     case 'drained': return end(state, 'drained');
     case 'crashed': return end(state, 'internalError');
+    case 'resultArrived':
+      // Of a session that was given up, or replaced by a newer login, nothing is known any more.
+      if (event.sessionId !== state.sessionId) return stay(state);
+      break;
     default:
   }
-  const invitation = invitationStep(state, event);
-  if (invitation) return invitation;
+  const beside = invitationStep(state, event) ?? transferStep(state, event);
+  if (beside) return beside;
   switch (state.name) {
-    case 'arriving': return arriving(state, event);
+    case 'arriving': return arriving(state, event, options);
     case 'greeting': return greeting(state, event);
     case 'collecting': return collecting(state, event, options);
     case 'claiming': return claiming(state, event, options);
-    case 'awaitingResult': return awaitingResult(state, event);
-    case 'waiting': return waiting(state, event);
+    case 'awaitingResult': return awaitingResult(state, event, options);
+    case 'waiting': return waiting(state, event, options);
     case 'offered': return offered(state, event);
     case 'revealing': return revealing(state, event, options);
     case 'connected': return connected(state, event, options);
+    case 'dialling': return dialling(state, event, options);
+    case 'elsewhere': return elsewhere(state, event);
   }
 }
 
-function arriving(state: CallState, event: CallEvent): Step {
+function arriving(state: CallState, event: CallEvent, options: CourseOptions): Step {
   if (event.type === 'answered') return { state: { ...state, name: 'greeting' }, effects: [{ do: 'greet' }] };
+  // The call has been answered, so that it can be told.
+  if (event.type === 'closedNow') return elsewhereInstead(state, 'closed', options);
   if (event.type === 'answerFailed') return end(state, event.reason);
   return stay(state);
 }
@@ -167,7 +228,7 @@ function collecting(state: CallState, event: CallEvent, options: CourseOptions):
   switch (event.type) {
     case 'codeEntered':
       return { state: { ...state, name: 'claiming', attempts: state.attempts + 1 }, effects: [{ do: 'claim', code: event.code }] };
-    case 'personWanted': return wait(state, 'unidentified');
+    case 'personWanted': return wait(state, 'unidentified', options);
     case 'entryFailed': return tryAgain({ ...state, attempts: state.attempts + 1 }, event.problem, options);
     default: return stay(state);
   }
@@ -177,30 +238,34 @@ function claiming(state: CallState, event: CallEvent, options: CourseOptions): S
   switch (event.type) {
     case 'claimed': {
       const claimed: CallState = { ...state, sessionId: event.sessionId, identity: event.identity };
-      if (event.identity !== 'awaiting') return wait(claimed, 'accepted');
+      if (event.identity !== 'awaiting') return wait(claimed, 'accepted', options);
       return { state: { ...claimed, name: 'awaitingResult' }, effects: [{ do: 'awaitResult', sessionId: event.sessionId }] };
     }
     case 'refused': return tryAgain(state, 'notRecognised', options);
     // The store is out of reach: the caller is told so and gets a human, without identification.
-    case 'vaultFailed': return wait(state, 'technicalProblem');
+    case 'vaultFailed': return wait(state, 'technicalProblem', options);
     default: return stay(state);
   }
 }
 
-function awaitingResult(state: CallState, event: CallEvent): Step {
-  if (event.type === 'resultArrived') return wait({ ...state, identity: event.identity }, 'accepted');
+function awaitingResult(state: CallState, event: CallEvent, options: CourseOptions): Step {
+  if (event.type === 'resultArrived') return wait({ ...state, identity: event.identity }, 'accepted', options);
   // The result may still come while the caller waits: it is looked at again when an agent answers.
-  if (event.type === 'resultTimedOut') return wait(state, 'accepted');
+  if (event.type === 'resultTimedOut') return wait(state, 'accepted', options);
   return stay(state);
 }
 
-function waiting(state: CallState, event: CallEvent): Step {
-  if (event.type === 'resultArrived') return stay({ ...state, identity: event.identity });
-  if (event.type !== 'agentFound') return stay(state);
-  return {
-    state: { ...state, name: 'offered', agent: event.agent, offerId: event.offerId },
-    effects: [{ do: 'ringAgent', agent: event.agent, offerId: event.offerId }],
-  };
+function waiting(state: CallState, event: CallEvent, options: CourseOptions): Step {
+  switch (event.type) {
+    case 'resultArrived': return stay({ ...state, identity: event.identity });
+    case 'agentFound': return {
+      state: { ...state, name: 'offered', agent: event.agent, offerId: event.offerId },
+      effects: [{ do: 'ringAgent', agent: event.agent, offerId: event.offerId }],
+    };
+    case 'queueFull': return elsewhereInstead(state, 'full', options);
+    case 'waitedTooLong': return elsewhereInstead(state, 'waitedTooLong', options);
+    default: return stay(state);
+  }
 }
 
 function offered(state: CallState, event: CallEvent): Step {
@@ -216,6 +281,7 @@ function offered(state: CallState, event: CallEvent): Step {
     }
     case 'agentFailed': return event.offerId === state.offerId ? backToTheHead(state, 'missed') : stay(state);
     case 'agentEnded': return event.agent === agent ? backToTheHead(state, 'missed') : stay(state);
+    case 'agentTakenAway': return event.agent === agent ? backToTheHead(state, 'failed') : stay(state);
     default: return stay(state);
   }
 }
@@ -253,7 +319,8 @@ function revealing(state: CallState, event: CallEvent, options: CourseOptions): 
     case 'resultArrived': return showLateResult(state, event);
     // The agent changed their mind before the bridge: the caller keeps the place.
     case 'agentHungUp': return setBack(state, 'failed', options);
-    case 'agentEnded': return event.agent === agent ? setBack(state, 'failed', options) : stay(state);
+    case 'agentEnded':
+    case 'agentTakenAway': return event.agent === agent ? setBack(state, 'failed', options) : stay(state);
     default: return stay(state);
   }
 }
@@ -262,7 +329,9 @@ function connected(state: CallState, event: CallEvent, options: CourseOptions): 
   switch (event.type) {
     case 'bridgeFailed': return event.revealId === state.revealId ? setBack(state, 'failed', options) : stay(state);
     case 'resultArrived': return showLateResult(state, event);
-    case 'agentHungUp': return end(state, 'agentHungUp');
+    case 'agentHungUp':
+      // Who has just named a successor is done with the call; the caller is not.
+      return state.successor ? withoutAgent(state) : end(state, 'agentHungUp');
     case 'agentEnded': return event.agent === state.agent ? end(state, 'agentEnded') : stay(state);
     case 'screenReturned':
       if (event.agent !== state.agent) return stay(state);
@@ -288,25 +357,45 @@ function connect(state: CallState, revealId: string): Step {
   return invitationOnScreen({ state: { ...state, name: 'connected' }, effects: [{ do: 'bridge', agent: state.agent!, revealId }] }, revealId);
 }
 
+/** The agent has left and the successor's phone still rings: the caller hears music meanwhile. */
+function withoutAgent(state: CallState): Step {
+  const { agent, offerId: _offer, revealId: _reveal, ...rest } = state;
+  return {
+    state: { ...rest, name: 'dialling', transferredBy: agent! },
+    effects: [
+      { do: 'clearScreen', agent: agent!, because: 'transferred' }, { do: 'dropAgentLeg' }, { do: 'freeAgent', agent: agent!, because: 'moved' },
+      { do: 'keepCompany', tell: 'nothing' },
+    ],
+  };
+}
+
 /** Another attempt at the code, or, when they are used up, on to a human without identification. */
 function tryAgain(state: CallState, problem: EntryProblem, options: CourseOptions): Step {
-  if (state.attempts >= options.attemptsPerCall) return wait(state, problem === 'notRecognised' ? 'refused' : 'unidentified');
+  if (state.attempts >= options.attemptsPerCall) return wait(state, problem === 'notRecognised' ? 'refused' : 'unidentified', options);
   return { state: { ...state, name: 'collecting' }, effects: [{ do: 'collect', attempt: state.attempts + 1, problem }] };
 }
 
-/** Into the waiting room; the place is taken before the words are said, so that words never delay an agent. */
-function wait(state: CallState, tell: 'accepted' | 'unidentified' | 'refused' | 'technicalProblem'): Step {
+/**
+ * Into the waiting room, or to the PBX's queue; the place is taken before the words are said, so that words never delay
+ * an agent.
+ */
+function wait(state: CallState, tell: Company, options: CourseOptions): Step {
+  if (options.delivery === 'pbxQueue') {
+    const dialled = dial(state, { kind: 'queue' });
+    return { state: dialled.state, effects: [{ do: 'keepCompany', tell }, ...dialled.effects] };
+  }
   return { state: { ...state, name: 'waiting' }, effects: [{ do: 'enterWaitingRoom', at: 'tail' }, { do: 'keepCompany', tell }] };
 }
 
 /** The agent did not take the call: the caller goes back to the head of the waiting room. */
 function backToTheHead(state: CallState, because: 'missed' | 'failed'): Step {
-  const { agent, offerId: _offer, revealId: _reveal, ...rest } = state;
+  const { agent, offerId: _offer, revealId: _reveal, successor: _successor, ...rest } = state;
   const { name: before } = state;
   return {
     state: { ...rest, name: 'waiting' },
     effects: [
       { do: 'clearScreen', agent: agent!, because: because === 'missed' ? 'missed' : 'requeued' },
+      ...successorEnded(state),
       { do: 'dropAgentLeg' },
       // The place first, then the agent: otherwise the next in line would overtake.
       { do: 'enterWaitingRoom', at: 'head' },
@@ -324,16 +413,17 @@ function setBack(state: CallState, because: 'missed' | 'failed', options: Course
 }
 
 /** The one way out; the order is that of docs/closing.md. */
-function end(state: CallState, reason: EndReason): Step {
+export function end(state: CallState, reason: EndReason): Step {
   const effects: Effect[] = [];
   if (state.agent !== undefined) effects.push({ do: 'clearScreen', agent: state.agent, because: 'ended' });
   if (state.sessionId !== undefined) effects.push({ do: state.shown ? 'purge' : 'letGo', sessionId: state.sessionId });
   effects.push(...invitationEnded(state));
   if (state.name === 'waiting') effects.push({ do: 'leaveWaitingRoom' });
-  if (state.agent !== undefined) effects.push({ do: 'dropAgentLeg' });
+  effects.push(...successorEnded(state));
+  if (state.agent !== undefined || state.party !== undefined) effects.push({ do: 'dropAgentLeg' });
   effects.push({ do: 'endCallerLeg', reason });
   if (state.agent !== undefined) effects.push({ do: 'freeAgent', agent: state.agent, because: 'ended' });
   effects.push({ do: 'close', reason });
-  const { agent: _agent, offerId: _offer, revealId: _reveal, sessionId: _session, invitation: _invitation, ...rest } = state;
+  const { agent: _agent, offerId: _offer, revealId: _reveal, sessionId: _session, invitation: _invitation, party: _party, dialId: _dial, successor: _successor, ...rest } = state;
   return { state: { ...rest, name: 'ended', reason }, effects };
 }

@@ -6,50 +6,89 @@ import { respond } from '../sip/respond.js';
 import { serviceOf, type ServiceConfig } from '../sip/services.js';
 import { sdpOf } from '../sip/sdp.js';
 import type { Trunks } from '../sip/trunks.js';
-import type { Desk } from '../desk/index.js';
+import type { TransferTarget, TransferTargets } from '../screen/contract.js';
 import type { TenantRoom } from '../tenants.js';
-import { Call, type CallContext } from './call.js';
+import { Call } from './call.js';
+import type { Destination } from './directory.js';
+import type { CallContext } from './live-call.js';
 
 export class Reception {
   private readonly calls = new Map<string, { call: Call; node: SipNode }>();
-  private readonly deskOf = new Map<string, Desk>();
+  private readonly tenantOf = new Map<string, TenantRoom>();
   /** What every dialled number leads to, over all tenants; a number leads to one. */
   private readonly lines: (ServiceConfig & { tenant: TenantRoom; service: ServiceConfig })[] = [];
   private draining = false;
 
   constructor(private readonly context: CallContext, tenants: readonly TenantRoom[], private readonly trunks: Trunks, private readonly log: Logger) {
-    const { screens } = context;
     for (const tenant of tenants) {
-      const { desk } = tenant;
-      desk.on('match', (callId, agent) => {
-        const entry = this.calls.get(callId);
-        if (entry) entry.call.offerTo(agent);
-        else desk.free(agent.name, callId, 'moved');
-      });
-      desk.on('outlook', (outlooks) => outlooks.forEach((outlook, callId) => this.calls.get(callId)?.call.stands(outlook)));
-      desk.on('lost', (callId, agent) => this.calls.get(callId)?.call.agentLost(agent));
-      for (const { name } of tenant.config.agents) this.deskOf.set(name, desk);
+      for (const { name } of tenant.config.agents) this.tenantOf.set(name, tenant);
       for (const service of tenant.config.services) this.lines.push({ ...service, tenant, service });
+      this.hearDesk(tenant);
     }
-    screens.on('availability', (agent, value) => this.deskOf.get(agent)?.setAvailable(agent, value === 'available'));
-    screens.on('present', (agent) => this.deskOf.get(agent)?.setPresent(agent, true));
-    screens.on('gone', (agent) => this.deskOf.get(agent)?.setPresent(agent, false));
-    // What an agent does counts only for the call that the desk says this agent has.
-    const withCall = (agent: string, callId: string, then: (call: Call) => void): void => {
-      const desk = this.deskOf.get(agent);
+    this.hearScreens();
+  }
+
+  private hearDesk({ desk, config: { name: tenant } }: TenantRoom): void {
+    const { screens, happenings } = this.context;
+    desk.on('match', (callId, agent) => {
+      const entry = this.calls.get(callId);
+      if (entry) entry.call.offerTo(agent);
+      else desk.free(agent.name, callId, 'moved');
+    });
+    desk.on('outlook', (outlooks) => {
+      for (const [callId, outlook] of outlooks) this.calls.get(callId)?.call.stands(outlook);
+    });
+    desk.on('lost', (callId, agent) => this.calls.get(callId)?.call.agentLost(agent));
+    desk.on('seat', ({ agent, state, until }) => {
+      screens.seat(agent, { state, ...(until !== undefined && { untilMs: until }) });
+      happenings.tell({ type: 'agent.state', tenant, agent, state });
+    });
+  }
+
+  private hearScreens(): void {
+    const { screens } = this.context;
+    const deskOf = (agent: string) => this.tenantOf.get(agent)?.desk;
+    screens.on('availability', (agent, value) => deskOf(agent)?.setAvailable(agent, value === 'available'));
+    screens.on('present', (agent) => deskOf(agent)?.setPresent(agent, true));
+    screens.on('gone', (agent) => deskOf(agent)?.setPresent(agent, false));
+    screens.on('wrapUpDone', (agent) => deskOf(agent)?.wrapUpDone(agent));
+    // What an agent does counts only for the call that this agent has.
+    const callOf = (agent: string, callId: string) => {
       const call = this.calls.get(callId)?.call;
-      if (!desk || !call) return;
-      desk.seatOf(agent).then(
-        (seat) => { if (seat?.callId === callId) then(call); },
-        (error: unknown) => this.log.error({ err: error, agent }, 'an act of an agent was lost'),
-      );
+      return call?.state.agent === agent ? call : undefined;
     };
-    screens.on('returned', (agent, callId) => withCall(agent, callId, (call) => call.screenReturned(agent)));
-    screens.on('acknowledged', (agent, callId, revealId) => withCall(agent, callId, (call) => call.acknowledge(revealId)));
-    screens.on('endRequested', (agent, callId) => withCall(agent, callId, (call) => call.endByAgent(agent)));
-    screens.on('identifyRequested', (agent, callId) => withCall(agent, callId, (call) => call.identifyByAgent(agent)));
-    screens.on('identifyWithdrawn', (agent, callId) => withCall(agent, callId, (call) => call.withdrawInvitation(agent)));
-    screens.on('wordConfirmed', (agent, callId, confirmId, same) => withCall(agent, callId, (call) => call.wordCompared(agent, confirmId, same)));
+    screens.on('returned', (agent, callId) => callOf(agent, callId)?.screenReturned(agent));
+    screens.on('leaseLost', (agent, callId) => callOf(agent, callId)?.screenReturned(agent));
+    screens.on('acknowledged', (agent, callId, revealId) => callOf(agent, callId)?.acknowledge(revealId));
+    screens.on('endRequested', (agent, callId) => callOf(agent, callId)?.endByAgent(agent));
+    screens.on('identifyRequested', (agent, callId) => callOf(agent, callId)?.identifyByAgent(agent));
+    screens.on('identifyWithdrawn', (agent, callId) => callOf(agent, callId)?.withdrawInvitation(agent));
+    screens.on('wordConfirmed', (agent, callId, confirmId, same) => callOf(agent, callId)?.wordCompared(agent, confirmId, same));
+    screens.on('unmaskRequested', (agent, callId, revealId, field) => callOf(agent, callId)?.unmask(agent, revealId, field));
+    screens.on('transferRequested', (agent, callId, target) => callOf(agent, callId)?.transfer(agent, this.destinationOf(agent, target)));
+  }
+
+  private destinationOf(agent: string, target: TransferTarget): Destination | undefined {
+    const tenant = this.tenantOf.get(agent);
+    switch (target.kind) {
+      case 'agent': return tenant?.config.agents.some(({ name }) => name === target.name) ? target : undefined;
+      case 'service': return tenant?.config.services.some(({ name }) => name === target.name) ? target : undefined;
+      case 'number': return tenant?.directory.destinationOfNumber(target.number);
+    }
+  }
+
+  /** What an agent may choose from when passing a call on. */
+  async transferTargets(agent: string): Promise<TransferTargets> {
+    const tenant = this.tenantOf.get(agent);
+    if (!tenant) return { agents: [], services: [], outside: false };
+    const { desk, config } = tenant;
+    const { seats, queues } = await desk.snapshot();
+    const states = new Map(seats.map((seat) => [seat.agent, seat.state]));
+    return {
+      agents: config.agents.filter(({ name }) => name !== agent).map(({ name, displayName }) => ({ name, displayName, state: states.get(name) ?? 'away' })),
+      services: queues.map(({ service, waiting, staffed }) => ({ name: service, waiting, staffed })),
+      outside: (config.outside?.allowed.length ?? 0) > 0,
+    };
   }
 
   /** Calls that exist now, those being taken down included. */
@@ -101,7 +140,7 @@ export class Reception {
    */
   async drain(graceMs: number): Promise<void> {
     this.refuseNew();
-    const talking = (entry: { call: Call }) => entry.call.stateName === 'connected' || entry.call.stateName === 'revealing';
+    const talking = (entry: { call: Call }) => ['connected', 'revealing', 'elsewhere'].includes(entry.call.stateName);
     for (const entry of [...this.calls.values()]) if (!talking(entry)) entry.call.stop('drained');
     const all = () => Promise.all([...this.calls.values()].map(({ call }) => call.finished));
     if (graceMs > 0 && this.calls.size > 0) {

@@ -15,12 +15,20 @@ export type AnswerOffer = (offer: string) => Promise<string>;
 
 const asSdp = { 'Content-Type': 'application/sdp' };
 
+/** What else a leg may be told by requests within its dialog. */
+export interface LegListeners {
+  /** A re-INVITE or UPDATE came, whatever it offers: its headers may say who is there now. */
+  told?(req: Srf.SrfRequest): void;
+  /** The peer wants the other leg taken elsewhere; to be answered by this listener. Without one that is refused. */
+  refer?(req: Srf.SrfRequest, res: Srf.SrfResponse): void;
+}
+
 /**
  * Answers offers on one leg until its dialog ends.
  * @param answer asked for each offer; a rejection refuses the offer and leaves the session as it was
  * @param log told of refusals
  */
-export function answerOffers(dialog: Srf.Dialog, answer: AnswerOffer, log?: Logger): void {
+export function answerOffers(dialog: Srf.Dialog, answer: AnswerOffer, log?: Logger, listeners: LegListeners = {}): void {
   notePeerDescription(dialog, peerDescription(dialog));
   let answering = false;
 
@@ -67,13 +75,17 @@ export function answerOffers(dialog: Srf.Dialog, answer: AnswerOffer, log?: Logg
     respond(res, 200, { body: dialog.local.sdp, headers: asSdp });
   };
 
-  dialog.on('modify', (req, res) => void handle(req, res));
+  dialog.on('modify', (req, res) => {
+    listeners.told?.(req);
+    void handle(req, res);
+  });
   dialog.on('update', (req, res) => {
+    listeners.told?.(req);
     if (req.body) void handle(req, res);
     else respond(res, 200);
   });
-  // Transfers are not offered yet; saying so keeps the agent's phone from waiting for a NOTIFY.
-  dialog.on('refer', (_req, res) => respond(res, 603));
+  // Refused at once, so that the phone does not wait for a NOTIFY.
+  dialog.on('refer', (req, res) => (listeners.refer ? listeners.refer(req, res) : respond(res, 603)));
 }
 
 /**

@@ -25,7 +25,10 @@ export function bounded<T>(promise: Promise<T>, limitMs: number, what: string, g
       gone?.removeEventListener('abort', onGone);
       settle();
     };
-    if (gone?.aborted) return onGone();
+    if (gone?.aborted) {
+      promise.catch(() => undefined);
+      return onGone();
+    }
     gone?.addEventListener('abort', onGone, { once: true });
     promise.then(
       (value) => finish(() => resolve(value)),

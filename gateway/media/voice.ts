@@ -26,6 +26,12 @@ export class EndpointVoice implements Voice {
     if (source === this.source) this.keys.push(key);
   }
 
+  /** Goes on at another endpoint: keys of the old one are not heard any more. */
+  moveTo(endpoint: MediaEndpoint): void {
+    this.endpoint = endpoint;
+    endpoint.onKey((key) => this.press(key, 'rtp'));
+  }
+
   async play(files: readonly string[], signal: AbortSignal): Promise<void> {
     for (const file of files) {
       if (signal.aborted) return;

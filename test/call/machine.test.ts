@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { endReasons, initialState, step, type CallEvent, type CallState, type CourseOptions, type Effect } from '../../gateway/call/machine.js';
+import type { TransferTarget } from '../../gateway/call/transfer.js';
 import { SpokenCode } from '../../ivr/index.js';
 
 const code = new SpokenCode('1234567890');
@@ -19,7 +20,7 @@ const anyEvent: fc.Arbitrary<CallEvent> = fc.oneof(
   fc.constantFrom('verified' as const, 'awaiting' as const, 'failed' as const, 'unauthenticated' as const).map((identity): CallEvent => ({ type: 'claimed', sessionId: 'session', identity })),
   fc.constant<CallEvent>({ type: 'refused' }),
   fc.constant<CallEvent>({ type: 'vaultFailed' }),
-  fc.record({ type: fc.constant('resultArrived' as const), identity: fc.constantFrom('verified' as const, 'failed' as const), revealId: id }),
+  fc.record({ type: fc.constant('resultArrived' as const), sessionId: fc.constantFrom('session', 'session', 'invited-1'), identity: fc.constantFrom('verified' as const, 'failed' as const), revealId: id }),
   fc.record({ type: fc.constant('identifyRequested' as const), agent: fc.option(agent, { nil: undefined }) }),
   fc.record({ type: fc.constant('invited' as const), sessionId: fc.constantFrom('invited-1', 'invited-2') }),
   fc.record({ type: fc.constant('invitationResult' as const), sessionId: fc.constantFrom('invited-1', 'invited-2'), identity: fc.constantFrom('verified' as const, 'failed' as const), confirmId: id }),
@@ -40,6 +41,21 @@ const anyEvent: fc.Arbitrary<CallEvent> = fc.oneof(
   fc.constant<CallEvent>({ type: 'mediaLost' }),
   fc.constant<CallEvent>({ type: 'sipLost' }),
   fc.constant<CallEvent>({ type: 'drained' }),
+  fc.record({ type: fc.constant('agentTakenAway' as const), agent }),
+  fc.record({ type: fc.constant('transferRequested' as const), agent, target: fc.constantFrom<TransferTarget>(
+    { kind: 'agent', wanted: { agent: 'bram', until: 1 } }, { kind: 'service', service: 'other' }, { kind: 'outside', number: '+31701234567' },
+  ) }),
+  fc.record({ type: fc.constant('successorNamed' as const), agent, offerId: id }),
+  fc.record({ type: fc.constant('successorAnswered' as const), offerId: id, revealId: id }, { requiredKeys: ['type', 'offerId', 'revealId'] }),
+  fc.record({ type: fc.constant('successorAnswered' as const), offerId: id, revealId: id, agent }),
+  fc.record({ type: fc.constant('successorFailed' as const), offerId: id }),
+  fc.record({ type: fc.constant('partyAnswered' as const), dialId: fc.integer({ min: 1, max: 3 }) }),
+  fc.record({ type: fc.constant('partyFailed' as const), dialId: fc.integer({ min: 1, max: 3 }) }),
+  fc.record({ type: fc.constant('partyHungUp' as const), dialId: fc.integer({ min: 1, max: 3 }) }),
+  fc.record({ type: fc.constant('agentBound' as const), agent, revealId: id }),
+  fc.constant<CallEvent>({ type: 'agentUnbound' }),
+  fc.constant<CallEvent>({ type: 'closedNow' }),
+  fc.constant<CallEvent>({ type: 'queueFull' }),
 );
 /** Mostly the way a call usually goes, with anything in between: plain random events rarely get past the greeting. */
 const usualWay: CallEvent[] = [
@@ -53,9 +69,19 @@ const againDuringTheCall: CallEvent[] = [
   { type: 'wordCompared', agent: 'anna', confirmId: 'id-3', same: true, revealId: 'id-1' },
 ];
 const longWay = [...usualWay, ...againDuringTheCall];
-const history = fc.tuple(fc.nat(longWay.length), fc.array(anyEvent, { maxLength: 40 })).chain(([kept, extra]) =>
+/** By the PBX's queue, from one agent to another. */
+const pbxWay: CallEvent[] = [
+  ...usualWay.slice(0, 4), { type: 'partyAnswered', dialId: 1 }, { type: 'agentBound', agent: 'anna', revealId: 'id-1' },
+  { type: 'agentUnbound' }, { type: 'agentBound', agent: 'bram', revealId: 'id-2' },
+];
+/** A colleague's phone takes over. */
+const attendedWay: CallEvent[] = [
+  ...usualWay, { type: 'successorNamed', agent: 'anna', offerId: 'id-3' }, { type: 'successorAnswered', offerId: 'id-3', revealId: 'id-1', agent: 'bram' },
+  { type: 'acknowledged', revealId: 'id-1' },
+];
+const history = fc.tuple(fc.constantFrom(longWay, longWay, pbxWay, attendedWay), fc.integer({ min: 2, max: longWay.length }), fc.array(anyEvent, { maxLength: 40 })).chain(([way, kept, extra]) =>
   fc.shuffledSubarray(extra.map((_, i) => i), { minLength: extra.length }).map((order) => {
-    const events = longWay.slice(0, kept);
+    const events = way.slice(0, kept);
     order.forEach((at, i) => events.splice((at * 7) % (events.length + 1), 0, extra[i]!));
     return events;
   }),
@@ -64,6 +90,8 @@ const someOptions: fc.Arbitrary<CourseOptions> = fc.record({
   attemptsPerCall: fc.integer({ min: 1, max: 4 }),
   onMissingAck: fc.constantFrom('requeue' as const, 'unidentified' as const),
   maxSetbacks: fc.integer({ min: 0, max: 3 }),
+  delivery: fc.constantFrom('waitingRoom' as const, 'waitingRoom' as const, 'pbxQueue' as const),
+  overflow: fc.subarray(['closed', 'full', 'waitedTooLong'] as const),
 });
 
 interface Moment { event: CallEvent; before: CallState; after: CallState; effects: readonly Effect[] }
@@ -83,7 +111,7 @@ function holds(check: (moments: Moment[], options: CourseOptions) => void, runs 
 }
 
 describe('the usual call', () => {
-  const options: CourseOptions = { attemptsPerCall: 3, onMissingAck: 'requeue', maxSetbacks: 3 };
+  const options: CourseOptions = { attemptsPerCall: 3, onMissingAck: 'requeue', maxSetbacks: 3, delivery: 'waitingRoom', overflow: [] };
   it('goes from the arrival to the bridge, screen before speech', () => {
     const moments = live(usualWay, options);
     expect(moments.map(({ after }) => after.name)).toEqual(['greeting', 'collecting', 'claiming', 'waiting', 'offered', 'revealing', 'connected']);
@@ -103,7 +131,7 @@ describe('the usual call', () => {
   });
   it('shows a result that arrives during the conversation', () => {
     const late = usualWay.map((event): CallEvent => (event.type === 'claimed' ? { ...event, identity: 'awaiting' } : event));
-    const moments = live([...late.slice(0, 4), { type: 'resultTimedOut' }, ...late.slice(4), { type: 'resultArrived', identity: 'verified', revealId: 'id-3' }], options);
+    const moments = live([...late.slice(0, 4), { type: 'resultTimedOut' }, ...late.slice(4), { type: 'resultArrived', sessionId: 'session', identity: 'verified', revealId: 'id-3' }], options);
     expect(moments.at(-1)!.effects).toEqual([{ do: 'reveal', agent: 'anna', revealId: 'id-3', sessionId: 'session' }]);
   });
   it('gives a person without identification after the attempts are used up', () => {
@@ -132,9 +160,10 @@ describe('whatever happens in whatever order', () => {
       for (const { event, before, after, effects } of moments) {
         for (const effect of effects) {
           if (effect.do !== 'reveal') continue;
-          expect(effect.agent).toBe(before.agent);
+          expect(effect.agent).toBe(event.type === 'agentBound' || event.type === 'successorAnswered' ? event.agent : before.agent);
+          expect(effect.agent).toBe(after.agent);
           if (effect.sessionId !== undefined) expect(effect.sessionId).toBe(event.type === 'wordCompared' ? before.invitation?.sessionId : before.sessionId);
-          expect(['agentAnswered', 'screenReturned', 'acknowledgementMissed', 'resultArrived', 'wordCompared']).toContain(event.type);
+          expect(['agentAnswered', 'screenReturned', 'acknowledgementMissed', 'resultArrived', 'wordCompared', 'agentBound', 'successorAnswered']).toContain(event.type);
           if (effect.sessionId !== undefined) expect(after.shown).toBe(true);
         }
       }
@@ -151,22 +180,62 @@ describe('whatever happens in whatever order', () => {
       }
     });
   });
-  it('an agent is taken and given back in turn', () => {
+  it('an agent who had the call is freed exactly once, when the call is with somebody else', () => {
     holds((moments) => {
-      let taken: string | undefined;
-      for (const { effects } of moments) {
-        for (const effect of effects) {
-          if (effect.do === 'ringAgent') {
-            expect(taken).toBeUndefined();
-            taken = effect.agent;
-          } else if (effect.do === 'freeAgent') {
-            expect(effect.agent).toBe(taken);
-            taken = undefined;
-          }
+      for (const { before, after, effects } of moments) {
+        const freed = effects.flatMap((effect) => (effect.do === 'freeAgent' ? [effect.agent] : []));
+        const left = before.agent !== undefined && before.agent !== after.agent ? [before.agent] : [];
+        expect(freed).toEqual(left);
+        const rung = effects.find((effect) => effect.do === 'ringAgent');
+        if (rung) expect([before.agent, after.agent]).toEqual([undefined, rung.agent]);
+      }
+    });
+  });
+  it('an agent’s screen is empty before anybody else is revealed the call, rung or dialled', () => {
+    let passedOn = 0;
+    holds((moments) => {
+      for (const { before, after, effects } of moments) {
+        if (before.agent === undefined || before.agent === after.agent) continue;
+        const cleared = effects.findIndex((effect) => effect.do === 'clearScreen' && effect.agent === before.agent);
+        const next = effects.findIndex((effect) => effect.do === 'reveal' || effect.do === 'ringAgent' || effect.do === 'dial');
+        expect(cleared).toBeGreaterThanOrEqual(0);
+        if (next >= 0) {
+          passedOn += 1;
+          expect(cleared).toBeLessThan(next);
         }
       }
-      if (moments.at(-1)?.after.name === 'ended') expect(taken).toBeUndefined();
     });
+    expect(passedOn).toBeGreaterThan(30);
+  });
+  it('nobody outside takes an identity along', () => {
+    const outside = new Set(['outside', 'overflow', 'colleague']);
+    let taken = 0;
+    holds((moments) => {
+      for (const { after, effects } of moments) {
+        if (after.name === 'ended' || after.party === undefined || !outside.has(after.party.kind)) continue;
+        taken += 1;
+        expect(after.sessionId).toBeUndefined();
+        expect(after.identity).toBe('none');
+        expect(after.agent).toBeUndefined();
+        const dialled = effects.findIndex((effect) => effect.do === 'dial' || effect.do === 'joinParty');
+        const dropped = effects.findIndex((effect) => effect.do === 'purge' || effect.do === 'letGo');
+        if (dialled >= 0 && dropped >= 0) expect(dropped).toBeLessThan(dialled);
+      }
+    });
+    expect(taken).toBeGreaterThan(100);
+  });
+  it('in the PBX’s queue attributes are shown to the agent reported there, and to nobody while none is', () => {
+    let shown = 0;
+    holds((moments) => {
+      for (const { before, after, effects } of moments) {
+        if (after.name !== 'elsewhere' || after.party?.kind !== 'queue') continue;
+        const revealed = effects.filter((effect) => effect.do === 'reveal');
+        if (after.agent === undefined) expect(revealed).toEqual([]);
+        if (before.agent !== undefined && after.agent !== before.agent) expect(effects).toContainEqual({ do: 'clearScreen', agent: before.agent, because: 'transferred' });
+        shown += revealed.length;
+      }
+    });
+    expect(shown).toBeGreaterThan(100);
   });
   it('every session a call takes ends in exactly one purge or letting go, and a shown one is never let go', () => {
     const heldBy = (state: CallState) => new Set([state.sessionId, state.invitation?.sessionId].filter((held) => held !== undefined));
@@ -190,7 +259,7 @@ describe('whatever happens in whatever order', () => {
       const confirmed = new Set<string>();
       for (const { event, before, effects } of moments) {
         const { invitation } = before;
-        if (event.type === 'wordCompared' && event.same && before.name === 'connected' && event.agent === before.agent && invitation?.confirmId === event.confirmId) confirmed.add(invitation.sessionId);
+        if (event.type === 'wordCompared' && event.same && (before.name === 'connected' || before.name === 'elsewhere') && event.agent === before.agent && invitation?.confirmId === event.confirmId) confirmed.add(invitation.sessionId);
         for (const effect of effects) if (effect.do === 'reveal' && effect.sessionId?.startsWith('invited')) expect(confirmed).toContain(effect.sessionId);
       }
       compared += confirmed.size;

@@ -41,7 +41,9 @@ export interface TestGatewayOptions {
   clientUrl?: 'tel' | 'page';
   /** More purposes of the service, for which nobody logs in. */
   unauthenticatedPurposes?: string[];
-  trunks?: { name: string; addresses: string[]; bridge?: 'anchored' | 'released' }[];
+  trunks?: { name: string; addresses: string[]; bridge?: 'anchored' | 'released'; outbound?: string }[];
+  /** More of the municipality's configuration, of its service's and of its agents', by name. */
+  more?: { tenant?: Record<string, unknown>; service?: Record<string, unknown>; services?: Record<string, unknown>[]; agents?: Record<string, Record<string, unknown>> };
   logLevel?: string;
   /** Engines that the test has started itself; default: the embedded ones, or those of the environment. */
   servers?: { sip: { host: string; port: number; secret: string }; media: { host: string; port: number; secret: string; profile: string }; address: { host: string; port: number } };
@@ -89,12 +91,16 @@ export async function resultToken({ ours, plugin }: TestKeys, attributes: Record
 
 /** A municipality as the configuration writes it. */
 function tenantConfig(options: TestGatewayOptions, { ours, plugin }: TestKeys, passwordHash: string, tenant?: TestTenant): Record<string, unknown> {
-  const { core } = options;
+  const { core, more = {} } = options;
   const agents = tenant?.agents ?? options.agents;
   return {
     ...(tenant && { name: tenant.name, displayName: tenant.displayName }),
-    services: [{ name: tenant?.displayName ?? 'Burgerzaken', numbers: tenant ? [tenant.number] : ['+31201234567', '*'], purposes: [tenant?.purpose ?? 'report_move', ...(options.unauthenticatedPurposes ?? [])], unauthenticatedPurposes: options.unauthenticatedPurposes ?? [], language: 'nl' }],
-    agents: agents.map(({ name, phone }) => ({ name, displayName: name, password: passwordHash, phone })),
+    services: [
+      { name: tenant?.displayName ?? 'Burgerzaken', numbers: tenant ? [tenant.number] : ['+31201234567', '*'], purposes: [tenant?.purpose ?? 'report_move', ...(options.unauthenticatedPurposes ?? [])], unauthenticatedPurposes: options.unauthenticatedPurposes ?? [], language: 'nl', ...more.service },
+      ...(more.services ?? []),
+    ],
+    agents: agents.map(({ name, phone }) => ({ name, displayName: name, password: passwordHash, phone, ...more.agents?.[name] })),
+    ...more.tenant,
     idContact: {
       phoneNumber: tenant?.number ?? '+31201234567',
       clientUrl: options.clientUrl ?? 'tel',

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { ScreenClient } from '../../../gateway/demo/screen-client.js';
 import { Peers, until } from '../../peers/index.js';
-import { TestGateway } from '../../support/gateway.js';
+import { TestGateway, type TestGatewayOptions } from '../../support/gateway.js';
 import { directionOf, Media, type DescribeOptions } from './media.js';
 import type { Message } from './message.js';
 import { Phone, type InviteOptions, type Leg } from './phone.js';
@@ -70,40 +70,47 @@ export function answerTo(media: Media, offer: string, describe: DescribeOptions 
   return media.describe({ formats: [codec, ...(events >= 0 ? [String(events)] : [])], events, ...(mirrored ? { direction: mirrored } : {}), ...describe });
 }
 
+/** An agent of a stage: whether media is released to and from their phone, and the tone they speak with. */
+export interface StageAgent { name: string; mode: Mode; hz: number }
+
+interface Place { agent: StageAgent; phone: Phone; media: Media | undefined; behave: AgentBehaviour; screen: ScreenClient | undefined; last: Leg | undefined }
+
+/** One agent for each way of bridging, named after it. */
+const usualAgents: StageAgent[] = modes.map((mode) => ({ name: mode, mode, hz: agentHz }));
+
 export class Stage {
   private readonly peers = new Peers();
-  private agents: Record<Mode, { phone: Phone; media: Media | undefined; behave: AgentBehaviour; screen: ScreenClient | undefined; last: Leg | undefined }>;
+  private readonly places: ReadonlyMap<string, Place>;
   private perCall = new Peers();
   private names = 0;
   private readonly dialled: Leg[] = [];
 
-  private constructor(readonly gateway: TestGateway, phones: Record<Mode, Phone>) {
-    const seat = (phone: Phone) => ({ phone, media: undefined, behave: plainAgent(), screen: undefined, last: undefined });
-    this.agents = { anchored: seat(phones.anchored), released: seat(phones.released) };
-    for (const mode of modes) {
-      const agent = this.agents[mode];
-      agent.phone.onInvite = (leg) => {
-        agent.last = leg;
-        const { media } = agent;
+  private constructor(readonly gateway: TestGateway, agents: readonly { agent: StageAgent; phone: Phone }[]) {
+    this.places = new Map(agents.map(({ agent, phone }): [string, Place] => [agent.name, { agent, phone, media: undefined, behave: plainAgent(), screen: undefined, last: undefined }]));
+    for (const place of this.places.values()) {
+      place.phone.onInvite = (leg) => {
+        place.last = leg;
+        const { media } = place;
         if (!media) return leg.respond(leg.invited!, { status: 480, reason: 'Nobody Home' });
         // Follows what it is told of the citizen's media, and keeps its own description.
         leg.describe = (offer) => (offer ? answerTo(follow(media, offer), offer) : leg.localSdp);
         follow(media, leg.remoteSdp);
-        return agent.behave(leg, media);
+        return place.behave(leg, media);
       };
     }
   }
 
-  static async start(calls: Record<string, unknown> = {}): Promise<Stage> {
-    const phones = { anchored: await Phone.open(undefined, { host: hosts.anchored }), released: await Phone.open(undefined, { host: hosts.released }) };
+  /** @param options agents in place of the usual ones, and more for the gateway's configuration */
+  static async start(calls: Record<string, unknown> = {}, { agents = usualAgents, outbound, ...options }: { agents?: StageAgent[]; outbound?: string } & Partial<Omit<TestGatewayOptions, 'agents'>> = {}): Promise<Stage> {
+    const seated = await Promise.all(agents.map(async (agent) => ({ agent, phone: await Phone.open(undefined, { host: hosts[agent.mode] }) })));
     const gateway = await TestGateway.start({
-      agents: modes.map((mode) => ({ name: mode, phone: phones[mode].uri })),
-      trunks: [{ name: 'anchored', addresses: ['127.0.0.1'], bridge: 'anchored' }, { name: 'released', addresses: ['127.0.0.2'], bridge: 'released' }],
+      trunks: [{ name: 'anchored', addresses: ['127.0.0.1'], bridge: 'anchored', ...(outbound !== undefined && { outbound }) }, { name: 'released', addresses: ['127.0.0.2'], bridge: 'released' }],
+      ...options,
+      agents: seated.map(({ agent, phone }) => ({ name: agent.name, phone: phone.uri })),
       calls: { ringTimeoutMs: 8_000, ...calls },
     });
-    const stage = new Stage(gateway, phones);
-    stage.peers.add(phones.anchored);
-    stage.peers.add(phones.released);
+    const stage = new Stage(gateway, seated);
+    for (const { phone } of seated) stage.peers.add(phone);
     stage.peers.add(gateway);
     return stage;
   }
@@ -119,12 +126,12 @@ export class Stage {
       for (const leg of this.dialled.splice(0)) if (leg.heard.some((message) => message.status === 200 && message.method === 'INVITE')) void leg.bye().catch(() => undefined);
       await this.gateway.untilEmpty();
       expect(await this.gateway.gateway.vault.stats()).toMatchObject({ claimed: 0 });
-      for (const mode of modes) expect(this.agents[mode].phone.problem).toBeUndefined();
+      for (const { phone } of this.places.values()) expect(phone.problem).toBeUndefined();
     } finally {
-      for (const mode of modes) {
-        this.agents[mode].screen = undefined;
-        this.agents[mode].media = undefined;
-        this.agents[mode].phone.problem = undefined;
+      for (const place of this.places.values()) {
+        place.screen = undefined;
+        place.media = undefined;
+        place.phone.problem = undefined;
       }
       await this.perCall.stopAll();
     }
@@ -134,14 +141,19 @@ export class Stage {
     return this.perCall.add(thing);
   }
 
-  /** Seats the agent of that way of bridging. */
-  async agent(mode: Mode, behave: AgentBehaviour = plainAgent()): Promise<AgentDesk> {
-    const agent = this.agents[mode];
-    const media = this.add(await Media.open({ host: hosts[mode] }));
-    media.say(agentHz);
-    const screen = this.add(await this.gateway.screen(mode));
-    Object.assign(agent, { media, screen, behave, last: undefined });
-    return { phone: agent.phone, media, screen, leg: () => until(() => agent.last, 'the agent’s phone to be called', 20_000) };
+  /** Seats an agent: the one of that way of bridging, or the one of that name. */
+  async agent(name: string, behave: AgentBehaviour = plainAgent()): Promise<AgentDesk> {
+    const place = this.places.get(name)!;
+    const media = this.add(await Media.open({ host: hosts[place.agent.mode] }));
+    media.say(place.agent.hz);
+    const screen = this.add(await this.gateway.screen(name));
+    Object.assign(place, { media, screen, behave, last: undefined });
+    return { phone: place.phone, media, screen, leg: () => until(() => place.last, 'the agent’s phone to be called', 20_000) };
+  }
+
+  /** Address of an agent's phone. */
+  phoneOf(name: string): Phone {
+    return this.places.get(name)!.phone;
   }
 
   /** A citizen with a session dials. Fails unless the answer is what `expected` says (default 200). */

@@ -1,4 +1,4 @@
-/** The leg to an agent's phone: ringing it, giving up on it, ending it. */
+/** Ringing a phone, giving up on it, ending a dialog. */
 import type Srf from 'drachtio-srf';
 import { bounded } from '../media/bounded.js';
 import { notePeerDescription } from '../sip/reinvite.js';
@@ -7,7 +7,7 @@ import { judgeOffer, sdpOf } from '../sip/sdp.js';
 export class RingError extends Error {
   override readonly name = 'RingError';
   constructor(readonly code: 'no_answer' | 'refused' | 'cancelled' | 'no_description', readonly status?: number) {
-    super(`agent's phone: ${code}${status === undefined ? '' : ` (${status})`}`);
+    super(`phone: ${code}${status === undefined ? '' : ` (${status})`}`);
   }
 }
 
@@ -19,9 +19,14 @@ export interface RingOptions {
   /** What the phone shows as the caller: a SIP address of which `localhost` becomes our own, perhaps with a name. */
   from: string;
   ringTimeoutMs: number;
-  /** Aborts when the call no longer wants this agent. */
+  /** More headers of the INVITE. */
+  headers?: Readonly<Record<string, string>>;
+  /** Aborts when the call no longer wants this phone. */
   signal: AbortSignal;
 }
+
+/** What the phone may send us within the call (RFC 3261 section 20.5). */
+const allowedOfUs = 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER';
 
 /** Longest wait for the end of a cancelled INVITE, in ms: 64 times T1 (RFC 3261 section 9.1) and a little. */
 const cancelEndsMs = 35_000;
@@ -32,7 +37,7 @@ const cancelEndsMs = 35_000;
  * @returns the confirmed dialog, owned by the caller of this function
  * @throws RingError
  */
-export async function ringAgent(srf: Srf, options: RingOptions): Promise<Srf.Dialog> {
+export async function ringPhone(srf: Srf, options: RingOptions): Promise<Srf.Dialog> {
   let request: Srf.SrfRequest | undefined;
   let givenUp: 'no_answer' | 'cancelled' | undefined;
   let stopWaiting = (_error: RingError): void => undefined;
@@ -56,14 +61,14 @@ export async function ringAgent(srf: Srf, options: RingOptions): Promise<Srf.Dia
       if (givenUp) request?.cancel(() => undefined);
     },
   };
-  const inviting = srf.createUAC(options.uri, { localSdp: options.offer, headers: { From: options.from } }, progress);
+  const inviting = srf.createUAC(options.uri, { localSdp: options.offer, headers: { From: options.from, Allow: allowedOfUs, Supported: 'replaces', ...options.headers } }, progress);
   // Answered after all: no dialog may be left behind.
   const late = (dialog: Srf.Dialog) => {
     if (givenUp) endDialog(dialog);
   };
   inviting.then(late, () => undefined);
   try {
-    const dialog = await Promise.race([bounded(inviting, options.ringTimeoutMs + cancelEndsMs, 'ring agent'), unwanted]);
+    const dialog = await Promise.race([bounded(inviting, options.ringTimeoutMs + cancelEndsMs, 'ring'), unwanted]);
     if (givenUp) {
       endDialog(dialog);
       throw new RingError(givenUp);

@@ -1,0 +1,159 @@
+/** What the agent's screen shows of one call. Attributes pass through here on their way and are not kept. */
+import { randomUUID } from 'node:crypto';
+import type { PairingInvitation } from '../../core-bridge/index.js';
+import { words } from '../../ivr/index.js';
+import type { ShownBecause } from '../happenings.js';
+import { withoutMasked } from '../screen/masking.js';
+import { problemOf, type LiveCall } from './live-call.js';
+import { isWithAgent, type CallEvent, type CallIdentity, type Effect } from './machine.js';
+
+/** What an agent's view asks of the call it belongs to. */
+export interface AgentViewOptions {
+  readonly canIdentify: boolean;
+  waitedMs(): number;
+  purpose(): string;
+  /** Whether this session's identity was proved while the caller was on the line. */
+  provedDuringCall(sessionId: string): boolean;
+  /** Whether caller and agent hear each other. */
+  talking(): boolean;
+}
+
+/** What goes to a screen of an identity: the rest of it stays sealed until asked for. */
+type Bare = ReturnType<typeof withoutMasked>;
+type ClearReason = Extract<Effect, { do: 'clearScreen' }>['because'];
+
+export class AgentView {
+  private shownTo: string | undefined;
+  private warned = false;
+  /** When the last digit of the code was typed, until the pop is measured. */
+  private enteredAt: number | undefined;
+
+  constructor(private readonly call: LiveCall, private readonly options: AgentViewOptions) {}
+
+  /** The last digit of a code was typed. */
+  codeEntered(): void {
+    this.enteredAt = performance.now();
+  }
+
+  offer(agent: string, identified: CallIdentity): void {
+    const { id, context: { screens }, service, state } = this.call;
+    const transferredBy = this.nameOf(state.transferredBy);
+    screens.offer(agent, {
+      callId: id, service: service.name, language: service.language, waitedMs: this.options.waitedMs(), identified,
+      canIdentify: this.options.canIdentify, canTransfer: true, ...(transferredBy !== undefined && { transferredBy }),
+    });
+    this.shownTo = agent;
+    if (this.warned) screens.warn(agent, id, 'codeUsedAgain');
+  }
+
+  private nameOf(agent: string | undefined): string | undefined {
+    return this.call.incoming.tenant.config.agents.find(({ name }) => name === agent)?.displayName;
+  }
+
+  /** Hands the attributes of a session, or that there are none, to the agent's screen, if the call is still there when they are unsealed. */
+  reveal(agent: string, revealId: string, sessionId: string | undefined, cause: CallEvent['type']): void {
+    const { call } = this;
+    const { vault } = call.incoming.tenant;
+    if (call.state.name === 'revealing') call.after(call.context.config.calls.ackTimeoutMs, () => call.handle({ type: 'acknowledgementMissed', revealId }));
+    if (sessionId === undefined) return this.show(agent, revealId, undefined, null);
+    const why = whyShown(cause, call.state.transferredBy);
+    vault.identity(sessionId, call.id).then(async (identity) => {
+      if (identity !== 'verified') return this.show(agent, revealId, sessionId, null);
+      const bare = withoutMasked(await vault.reveal(sessionId, call.id), call.incoming.tenant.config.screen.masked);
+      // Unsealing took its time, and recording does.
+      if (!this.isPresent(agent, revealId)) return;
+      await this.record(agent, why, Object.keys(bare.identity.attributes));
+      this.show(agent, revealId, sessionId, bare);
+    }).catch((error: unknown) => {
+      call.log.error({ problem: problemOf(error) }, 'identity could not be shown');
+      this.show(agent, revealId, undefined, null);
+    });
+  }
+
+  /** It stands in the audit trail before it is on a screen. @throws AuditError: then nothing may be shown */
+  private async record(agent: string, why: ShownBecause, fields: string[]): Promise<void> {
+    const { id, context, incoming } = this.call;
+    await context.audit().shown({ tenant: incoming.tenant.config.name, callId: id, agent, why, fields });
+    this.call.happened({ type: 'call.shown', agent, why, fields });
+  }
+
+  /** Whether this pop is the present one of this call, and the call is with this agent still. */
+  private isPresent(agent: string, revealId: string): boolean {
+    const { state } = this.call;
+    return state.revealId === revealId && state.agent === agent && (state.name === 'revealing' || isWithAgent(state));
+  }
+
+  private show(agent: string, revealId: string, sessionId: string | undefined, bare: Bare | null): void {
+    if (!this.isPresent(agent, revealId)) return;
+    const { state, id, context: { screens, metrics }, incoming } = this.call;
+    if (this.shownTo !== agent) this.offer(agent, bare ? state.identity : 'none');
+    const purposeLabel = incoming.tenant.config.purposeLabels[this.options.purpose()];
+    const how = sessionId !== undefined && this.options.provedDuringCall(sessionId) ? 'duringCall' : 'beforeCall';
+    const onScreen = screens.reveal(agent, {
+      callId: id, revealId, identity: bare?.identity ?? null, how,
+      ...(bare && { masked: bare.masked }), ...(purposeLabel === undefined ? {} : { purposeLabel }),
+    });
+    if (onScreen && bare && this.enteredAt !== undefined) {
+      metrics.revealed(performance.now() - this.enteredAt);
+      this.enteredAt = undefined;
+    }
+    if (this.options.talking()) screens.connected(agent, id);
+  }
+
+  /** The agent wants to see a masked value: it is unsealed for that, and recorded. */
+  unmask(agent: string, revealId: string, field: string): void {
+    const { call } = this;
+    const { sessionId } = call.state;
+    const answer = (value: string | null) => call.context.screens.unmasked(agent, { callId: call.id, revealId, field, value });
+    if (sessionId === undefined || !this.isPresent(agent, revealId)) return answer(null);
+    call.incoming.tenant.vault.reveal(sessionId, call.id).then(async ({ attributes }) => {
+      const value = Object.hasOwn(attributes, field) ? attributes[field] : undefined;
+      if (value !== undefined) await this.record(agent, 'unmasked', [field]);
+      answer(value !== undefined && call.state.sessionId === sessionId && this.isPresent(agent, revealId) ? value : null);
+    }).catch((error: unknown) => {
+      call.log.error({ problem: problemOf(error) }, 'masked value could not be shown');
+      answer(null);
+    });
+  }
+
+  connected(agent: string): void {
+    this.call.context.screens.connected(agent, this.call.id);
+  }
+
+  clear(agent: string, because: ClearReason): void {
+    const { id, context: { screens } } = this.call;
+    this.shownTo = undefined;
+    screens.clear(agent, id, because);
+    this.call.happened({ type: 'call.cleared', agent, because });
+  }
+
+  /** The code of this call was typed again elsewhere. */
+  warn(): void {
+    this.warned = true;
+    if (this.shownTo !== undefined) this.call.context.screens.warn(this.shownTo, this.call.id, 'codeUsedAgain');
+  }
+
+  showInvitation(agent: string, { address, pairingCode, expiresAt }: PairingInvitation): void {
+    this.call.context.screens.invitation(agent, { callId: this.call.id, address, pairingCode, expiresInMs: Math.max(0, expiresAt.getTime() - Date.now()) });
+  }
+
+  confirmWord(agent: string, confirmId: string, word: number): void {
+    this.call.context.screens.confirmWord(agent, { callId: this.call.id, confirmId, word: words[this.call.service.language][word] ?? '' });
+  }
+
+  /** The agent's page is back: the machine decides what it gets. */
+  returned(agent: string): void {
+    this.call.handle({ type: 'screenReturned', agent, revealId: randomUUID() });
+  }
+}
+
+function whyShown(cause: CallEvent['type'], transferredBy: string | undefined): ShownBecause {
+  switch (cause) {
+    case 'screenReturned': return 'returned';
+    case 'resultArrived': return 'lateResult';
+    case 'wordCompared': return 'duringCall';
+    case 'agentBound': return transferredBy === undefined ? 'handedOver' : 'transferred';
+    case 'successorAnswered': return 'transferred';
+    default: return transferredBy === undefined ? 'answered' : 'transferred';
+  }
+}
