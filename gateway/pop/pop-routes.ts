@@ -5,7 +5,7 @@
  */
 import type { FastifyPluginAsync } from 'fastify';
 import { referencePattern } from '../call/hand-over.js';
-import { languageOf } from '../sign-in/login-page.js';
+import { languageOf } from '../sign-in/texts.js';
 import type { SignIn } from '../sign-in/sign-in.js';
 import { popPage, type PopSituation } from './pop-page.js';
 
