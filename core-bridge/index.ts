@@ -1,5 +1,5 @@
 export { generateCode, hasRightCheckDigit } from './codes/index.js';
-export { attrUrl, coreListener, createCoreServer, pageUrl, tenantPath, type CoreListenerOptions, type CoreTenant } from './core-api/index.js';
+export { attrUrl, coreListener, createCoreServer, pageUrl, secureAgain, tenantPath, type CoreListenerOptions, type CoreTenant } from './core-api/index.js';
 export { companionPages, type CompanionPagesOptions } from './companion/index.js';
 export type { SessionFeedback } from './feedback/feedback.js';
 export { HttpFeedback, type FeedbackOutcome } from './feedback/http-feedback.js';

@@ -5,8 +5,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { Secret, type Config, type MediaServerAddress, type SipServerAddress, type TenantKeys } from '../config/index.js';
-import { companionPages, connectRedis, createCoreServer, pairingPages, tenantPath, type RedisLink, type SessionVault } from '../core-bridge/index.js';
+import { Secret, type Config, type Keys, type MediaServerAddress, type SipServerAddress } from '../config/index.js';
+import { companionPages, connectRedis, createCoreServer, pairingPages, secureAgain, tenantPath, type RedisLink, type SessionVault } from '../core-bridge/index.js';
 import { words } from '../ivr/index.js';
 import { AuditError, auditPages, createAudit, noAudit, type Audit } from './audit/index.js';
 import { References } from './call/hand-over.js';
@@ -66,6 +66,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   private readonly reception: Reception;
   private readonly nodes: SipNode[] = [];
   private readonly servers: FastifyInstance[] = [];
+  private coreServer: FastifyInstance | undefined;
   private stopped: Promise<void> | undefined;
   private draining = false;
 
@@ -170,13 +171,14 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     return this.tenants[0]!.vault;
   }
 
-  /** Replaces the keys of tenants, by name, from the next token on. */
-  replaceKeys(keys: ReadonlyMap<string, TenantKeys>): void {
+  /** Replaces the keys of tenants, by name, from the next token on, and the core listener's certificate from the next connection on. */
+  replaceKeys({ tenants, core }: Keys): void {
     for (const tenant of this.tenants) {
-      const fresh = keys.get(tenant.config.name);
+      const fresh = tenants.get(tenant.config.name);
       if (fresh) tenant.keys.replace(fresh);
     }
-    this.log.info({ tenants: [...keys.keys()] }, 'keys read again');
+    if (this.coreServer && !secureAgain(this.coreServer, this.config.listeners.core.tls, core)) this.log.warn('listeners.core.tls: whether there is TLS or a clientCa changes with a restart only');
+    this.log.info({ tenants: [...tenants.keys()] }, 'keys read again');
   }
 
   private get storeReachable(): boolean {
@@ -243,7 +245,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       return app;
     };
     const { config, log, tenants } = this;
-    const core = createCoreServer({
+    const core = this.coreServer = createCoreServer({
       tenants: tenants.map(({ config: tenant, vault, boards, keys }) => ({ tenant, vault, boards, keys })),
       tls: config.listeners.core.tls,
       log: log.child({ room: 'core' }),

@@ -1,6 +1,6 @@
 /** The process: configuration, start, signals, end. Everything else is app.ts. */
 import pino from 'pino';
-import { checkChance, ConfigError, configArgument, configFiles, EXIT_CONFIG, loadConfig, loadTenantKeys, printProblem, type Config } from '../config/index.js';
+import { checkChance, ConfigError, configArgument, configFiles, EXIT_CONFIG, loadConfig, loadKeys, printProblem, type Config } from '../config/index.js';
 import { Gateway, StartError } from './app.js';
 import { EXIT_USAGE, readArguments, usage } from './arguments.js';
 import { DemoPhones } from './demo/phones.js';
@@ -96,7 +96,7 @@ function followKeys(gateway: Gateway, log: pino.Logger): void {
   const options = { path: configArgument(process.argv.slice(2)) };
   const readAgain = () => {
     try {
-      gateway.replaceKeys(loadTenantKeys(options));
+      gateway.replaceKeys(loadKeys(options));
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       log.error({ problems: error.problems.map(printProblem) }, 'the configuration does not hold any more; the keys in use stay');

@@ -1,5 +1,6 @@
 import { constants } from 'node:crypto';
-import type { ServerOptions } from 'node:https';
+import type { Server as HttpServer } from 'node:http';
+import type { Server, ServerOptions } from 'node:https';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { ListenerTls } from '../../config/index.js';
 import { answerBrokenRequest, answerNotFound } from '../http-error.js';
@@ -24,6 +25,21 @@ export function createCoreServer(options: CoreListenerOptions): FastifyInstance 
   });
   void app.register(coreListener(options));
   return app;
+}
+
+/**
+ * Gives a running listener another certificate, and another authority for the core's if it believes one, from the next
+ * connection on.
+ * @param before with which it was created
+ * @returns false when that is not possible: whether it speaks TLS, and whether it asks for certificates, takes a restart
+ */
+export function secureAgain(app: FastifyInstance, before: ListenerTls | undefined, tls: ListenerTls | undefined): boolean {
+  const { server } = app as unknown as { server: Server | HttpServer };
+  if (before === undefined && tls === undefined) return true;
+  // A context without an authority would believe the system's, and the listener would go on asking.
+  if (!before || !tls || (before.clientCa === undefined) !== (tls.clientCa === undefined) || !('setSecureContext' in server)) return false;
+  server.setSecureContext(secured(tls));
+  return true;
 }
 
 function secured({ cert, key, clientCa }: ListenerTls): ServerOptions {

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigError, configFiles, loadConfig, loadTenantKeys, parseConfig, type Problem } from '../../config/index.js';
+import { ConfigError, configFiles, loadConfig, loadKeys, parseConfig, type Problem } from '../../config/index.js';
 import { ec, folder, hash, problemsOf, rsa, set, valid } from './support.js';
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -196,24 +196,24 @@ describe('keys that change while the gateway runs', () => {
     config.tenants[1].idContact.verificationKeys = [{ name: 'digid', type: 'EC', keyFile: 'plugin.pem' }];
     const file = site(config);
     expect(configFiles({ path: file })).toEqual([file, path.join(folder, 'plugin.pem')]);
-    const before = loadTenantKeys({ path: file, env: {} });
+    const before = loadKeys({ path: file, env: {} }).tenants;
     expect([...before.keys()]).toEqual(['zutphen', 'lochem']);
     config.tenants[1].idContact.verificationKeys.push({ name: 'digid', type: 'RSA', key: rsa.publicKey });
     site(config);
-    expect(loadTenantKeys({ path: file, env: {} }).get('lochem')?.verificationKeys.map((key) => key.type)).toEqual(['EC', 'RSA']);
+    expect(loadKeys({ path: file, env: {} }).tenants.get('lochem')?.verificationKeys.map((key) => key.type)).toEqual(['EC', 'RSA']);
     expect(before.get('lochem')?.verificationKeys).toHaveLength(1);
   });
 
   it('are not read from a file that does not hold, which is watched all the same', () => {
     const config = valid();
     const file = site({ ...config, codes: { hashKey: 'short' }, idContact: { ...config.idContact, decryptionKey: { type: 'RSA', keyFile: 'gone.pem' } } });
-    expect(() => loadTenantKeys({ path: file, env: {} })).toThrow(ConfigError);
+    expect(() => loadKeys({ path: file, env: {} })).toThrow(ConfigError);
     expect(configFiles({ path: file })).toEqual([file, path.join(folder, 'gone.pem')]);
     writeFileSync(file, '{ not: [yaml');
     expect(configFiles({ path: file })).toEqual([file]);
   });
 
   it('do not exist for the demo', () => {
-    expect(loadTenantKeys({ env: {} }).size).toBe(0);
+    expect(loadKeys({ env: {} }).tenants.size).toBe(0);
   });
 });

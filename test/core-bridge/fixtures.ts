@@ -54,6 +54,7 @@ export interface ServedCore {
   readonly tenants: readonly ServedTenant[];
   /** The log so far, at its lowest level. */
   readonly lines: readonly string[];
+  readonly app: ReturnType<typeof createCoreServer>;
   stop(): Promise<void>;
 }
 
@@ -77,7 +78,7 @@ export async function serveCore(config: Config, now?: () => number): Promise<Ser
     await app.close();
     for (const { vault, boards } of tenants) await Promise.all([vault.close(), boards.close()]);
   };
-  return { base, tenants, lines, stop };
+  return { base, tenants, lines, stop, app };
 }
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);

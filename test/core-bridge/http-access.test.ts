@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connect, type SecureVersion } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { secureAgain } from '../../core-bridge/index.js';
 import { answersOf } from '../../core-bridge/core-api/schemas.js';
 import { Secret } from '../../config/index.js';
 import { serveCore, testConfig, token, type ServedCore } from './fixtures.js';
@@ -145,6 +146,25 @@ describe('client certificates', () => {
     expect(await start('core', { headers })).toEqual([200, undefined]);
     expect(await start('core')).toEqual([401, 'core_token']);
     expect(await start(undefined, { headers })).toEqual(refused);
+  });
+
+  it('the listener’s own one, and the authority of the core’s, can be replaced while it runs', async () => {
+    await serve([]);
+    const before = { cert: pem('server.pem'), key: new Secret(pem('server.key')), clientCa: pem('ca.pem') };
+    certificate('newer', '/CN=localhost', 'DNS:localhost,IP:127.0.0.1', 'other-ca');
+    const newer = { cert: pem('newer.pem'), key: new Secret(pem('newer.key')), clientCa: pem('other-ca.pem') };
+    expect(secureAgain(core.app, before, newer)).toBe(true);
+    await expect(start('core')).rejects.toThrow(/self.signed|unable to verify|issuer/i);
+    const ca = pem('other-ca.pem');
+    expect(await start('stranger', { ca })).toEqual([200, undefined]);
+    for (const bad of [undefined, 'core', 'self-made']) expect([bad, await start(bad, { ca })]).toEqual([bad, refused]);
+    // No TLS, or no authority: not without a restart, and nothing changes.
+    const { clientCa: _, ...believesNobody } = newer;
+    expect(secureAgain(core.app, newer, believesNobody)).toBe(false);
+    expect(secureAgain(core.app, newer, undefined)).toBe(false);
+    expect(secureAgain(core.app, undefined, newer)).toBe(false);
+    expect(secureAgain(core.app, undefined, undefined)).toBe(true);
+    expect(await start('stranger', { ca })).toEqual([200, undefined]);
   });
 
   it('are not needed for results, which plugins post to the same listener', async () => {
