@@ -148,6 +148,7 @@ export class MediaPool extends EventEmitter<{ changed: [] }> {
     try {
       const looked = await preflight({ ...server, secret: server.secret.reveal() }, this.options.commandTimeoutMs);
       if (!looked.ok) throw new MediaError('no_media_server', fixes[looked.problem]);
+      if (looked.talkative) this.log.warn({ mediaServer: name }, 'the media server writes down the keys that callers press and the recordings it plays, and with them codes: set its loglevel to warning');
       const connected = await bounded(
         new Mrf(withObservedDialogs(this.srf)).connect({
           address: server.host,

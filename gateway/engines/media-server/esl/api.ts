@@ -162,6 +162,8 @@ const COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, ApiCommand>([
   ['status', status],
   ['sofia', sofia],
   ['show', show],
+  // It writes down less than that, always.
+  ['fsctl', (_context, argument) => (argument.trim() === 'loglevel' ? '+OK log level: WARNING [4]\n' : '-USAGE: [loglevel]\n')],
   ['version', () => `FreeSWITCH Version ${VERSION} (embedded media server of the telephone identity gateway)\n`],
   ['hostname', (context) => context.bus.hostname],
   ['global_getvar', (context, name) => (name.trim() === 'hostname' ? context.bus.hostname : '')],
