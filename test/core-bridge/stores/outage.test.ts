@@ -1,5 +1,6 @@
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Secret } from '../../../config/index.js';
 import type { RedisLink } from '../../../core-bridge/redis/connect.js';
 import { Peers } from '../../peers/process.js';
 import { startRedis } from '../../peers/redis.js';
@@ -69,6 +70,36 @@ describe('one server', () => {
     await until(async () => (await there!.claim(claimed.code, 'later call')).ok, 'the code to be good again', 10_000);
     await until(async () => (await there!.onPage(ended.pageToken)) === undefined, 'the ended session to be gone', 10_000);
     expect(await there!.identity(claimed.sessionId, 'later call')).toBe('awaiting');
+    await closeAll([here!, there!]);
+  });
+
+  it('that takes no writes for want of replicas is like one that is away, and what it missed is made up for', async () => {
+    const { vault } = buildOnRedis(redis.config, links, { doubtEveryMs: 100 });
+    const [claimed, ended] = [await vault.create(session), await vault.create(session)];
+    await vault.claim(ended.code, 'ended');
+    await redis.servers[0]!.cli('CONFIG', 'SET', 'min-replicas-to-write', '1');
+    for (const work of [vault.create(session), vault.claim(claimed.code, 'call'), vault.purge(ended.sessionId, 'ended')]) await saysSoon(work);
+    expect(await vault.onPage(ended.pageToken)).toBeDefined();
+    await redis.servers[0]!.cli('CONFIG', 'SET', 'min-replicas-to-write', '0');
+    await until(async () => (await vault.onPage(ended.pageToken)) === undefined, 'the ended session to be gone', 10_000);
+    expect(await vault.claim(claimed.code, 'call')).toMatchObject({ ok: true });
+    await vault.close();
+  });
+
+  it('needs to let us do no more than docs/stores.md says', async () => {
+    const rights = '~tig:* &tig:* +@all -@dangerous'.split(' ');
+    await redis.servers[0]!.cli('ACL', 'SETUSER', 'gateway', 'on', '>secret', ...rights);
+    const restricted = await openLinks({ ...redis.config, username: 'gateway', password: new Secret('secret') }, 2);
+    links.push(...restricted);
+    const { nodes: [here, there] } = buildOnRedis(redis.config, restricted);
+    const { sessionId, attrToken, code } = await here!.create(session);
+    let heard = false;
+    here!.onDelivered(sessionId, () => { heard = true; });
+    expect(await there!.deliver(attrToken, success('Willeke'))).toBe('accepted');
+    await until(() => heard, 'the result to be heard', 10_000);
+    expect(await there!.claim(code, 'call')).toMatchObject({ ok: true });
+    await there!.purge(sessionId, 'call');
+    expect(await there!.stats()).toEqual({ live: 0, claimed: 0 });
     await closeAll([here!, there!]);
   });
 
