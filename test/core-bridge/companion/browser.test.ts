@@ -1,7 +1,9 @@
 import axe from 'axe-core';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { prepareZXingModule, readBarcodes } from 'zxing-wasm/reader';
 import { startBrowser, type TestBrowser } from '../../peers/browser.js';
 import { until } from '../../peers/wait.js';
 import { startRig, startSession, startSessionForCall, words, type Rig } from './rig.js';
@@ -12,6 +14,10 @@ const pictures = process.env['COMPANION_PICTURES'];
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 /** A page that is told of a change shows it in no time; a busy machine may take longer. */
 const SOON_MS = 15_000;
+
+// It would fetch this from the network.
+const wasmBinary = new Uint8Array(readFileSync(createRequire(import.meta.url).resolve('zxing-wasm/reader/zxing_reader.wasm'))).buffer;
+prepareZXingModule({ overrides: { wasmBinary } });
 
 let chromium: TestBrowser;
 let rig: Rig;
@@ -200,6 +206,17 @@ describe('the page, in use', { timeout: 60_000 }, () => {
     await page.getByText('De code is gekopieerd.').waitFor({ timeout: SOON_MS });
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe(session.code);
     await until(async () => /^Nog 14:\d\d minuten$/.test(await page.locator('#left').innerText()), 'the clock to run', SOON_MS);
+  });
+
+  it.each([{ digits: 10, colorScheme: 'light' }, { digits: 16, colorScheme: 'dark' }] as const)('shows a phone’s camera whom to call, and which $digits digits to type, in the $colorScheme', async ({ digits, colorScheme }) => {
+    await rig.close();
+    rig = await startRig({}, ['Gemeente Zutphen'], digits);
+    const session = await startSession(rig);
+    await open(session.url, { colorScheme });
+    // As a camera sees it: in the middle of a page, by a decoder that is in phones.
+    const found = await readBarcodes(new Uint8Array(await page.screenshot()), { formats: ['QRCode'], tryHarder: true });
+    expect(found.map(({ text }) => text)).toEqual([await page.locator('a[href^="tel:"]').first().getAttribute('href')]);
+    expect(found[0]!.text).toBe(`tel:${rig.tenant.phoneNumber},${session.code}`);
   });
 
   it('shows the code again when the call was cut off', async () => {
