@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 const alone = ['test/engines/media/**/*.test.ts', 'test/engines/**/fuzz.test.ts', 'test/bench/**/*.test.ts', 'test/e2e/two-hundred-calls.test.ts', 'test/e2e/thousand-calls.test.ts'];
 
 /** Suites with programs that are not ours: sipp, baresip, Chromium, built processes. */
-const withPeers = ['test/e2e/**/*.test.ts', 'test/process/**/*.test.ts', 'test/screen/**/*.test.ts', 'test/phone/**/*.test.ts', 'test/peers/**/*.test.ts'];
+const withPeers = ['test/e2e/**/*.test.ts', 'test/process/**/*.test.ts', 'test/screen/**/*.test.ts', 'test/sign-in/**/*.test.ts', 'test/phone/**/*.test.ts', 'test/peers/**/*.test.ts'];
 
 /** What `npm test` found no peers for (test/run.mjs says so). */
 const leftOut = (process.env['TEST_LEAVE_OUT'] ?? '').split(',').filter(Boolean).map((folder) => `${folder}/**`);

@@ -49,6 +49,7 @@ ${local ? html`<form method="post" action="${path}/login">
 ${next === undefined ? '' : html`<input name="next" type="hidden" value="${next}">`}
 <button type="submit"${oidc ? '' : html` class="primary"`}>${words.submit}</button>
 </form>` : ''}
+${oidc ? html`<p><a href="${path}/logged-out">${fill(words.logoutAtProvider, { provider: look.provider ?? words.provider })}</a></p>` : ''}
 ${organisations.length === 0 ? '' : html`<h2>${words.organisations}</h2>
 <ul>${organisations.map((one) => html`<li><a href="${one.path}/login${query}">${one.displayName}</a></li>`)}</ul>`}`);
 }
@@ -88,7 +89,7 @@ export function loggedOutPage(look: Look, path: string, providerUrl: URL | undef
   const provider = look.provider ?? words.provider;
   return page(look, words.loggedOut, html`
 <p>${fill(words.loggedOutHere, { provider })}</p>
-${providerUrl ? html`<p><a class="button primary" href="${providerUrl.href}">${fill(words.loggedOutAtProvider, { provider })}</a></p>` : ''}
+${providerUrl ? html`<p><a class="button primary" href="${providerUrl.href}">${fill(words.logoutAtProvider, { provider })}</a></p>` : ''}
 <p><a class="button" href="${path}/login">${words.toLogin}</a></p>`);
 }
 

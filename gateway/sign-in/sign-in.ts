@@ -170,6 +170,11 @@ export class SignIn extends EventEmitter<SignInEvents> {
   }
 
   /** @throws SessionsAwayError */
+  sessionByCookie(cookie: string | undefined): Promise<Session | undefined> {
+    return this.#sessions.find(cookie);
+  }
+
+  /** @throws SessionsAwayError */
   sessionByKey(key: string): Promise<Session | undefined> {
     return this.#sessions.byKey(key);
   }

@@ -31,7 +31,8 @@ export interface Texts extends Readonly<Record<LoginProblem, string>> {
   readonly lock: string;
   readonly loggedOut: string;
   readonly loggedOutHere: string;
-  readonly loggedOutAtProvider: string;
+  /** {provider} */
+  readonly logoutAtProvider: string;
   readonly toLogin: string;
   readonly account: string;
   /** {name} */
@@ -40,7 +41,6 @@ export interface Texts extends Readonly<Record<LoginProblem, string>> {
   readonly notAllowed: string;
   readonly notAllowedText: string;
   readonly awayTitle: string;
-  readonly frameTitle: string;
   readonly roles: Readonly<Record<Role, string>>;
 }
 
@@ -50,9 +50,9 @@ export const texts: Readonly<Record<PageLanguage, Texts>> = {
     byProvider: 'Aanmelden met {provider}', provider: 'uw organisatie', otherAccount: 'Aanmelden met een ander account', again: 'Opnieuw proberen', or: 'of',
     organisations: 'Aanmelden bij uw organisatie', goOn: 'Verder', signedIn: 'U bent aangemeld',
     lockedTitle: 'Vergrendeld', lockedBy: 'Aangemeld als {name}. Toon opnieuw aan dat u het bent om verder te gaan.', unlock: 'Ontgrendelen', unlockByProvider: 'Ontgrendelen met {provider}',
-    logout: 'Afmelden', lock: 'Vergrendelen', loggedOut: 'U bent afgemeld', loggedOutHere: 'Bij {provider} bent u misschien nog aangemeld.', loggedOutAtProvider: 'Ook afmelden bij {provider}', toLogin: 'Opnieuw aanmelden',
+    logout: 'Afmelden', lock: 'Vergrendelen', loggedOut: 'U bent afgemeld', loggedOutHere: 'Bij {provider} bent u misschien nog aangemeld.', logoutAtProvider: 'Afmelden bij {provider}', toLogin: 'Opnieuw aanmelden',
     account: 'Uw account', youAre: 'Aangemeld als {name}.', yourRoles: 'U mag hier werken als:', notAllowed: 'Geen toegang', notAllowedText: 'Uw account geeft geen toegang tot deze pagina.',
-    awayTitle: 'Aanmelden kan nu niet', frameTitle: 'Aanmelden in een eigen venster',
+    awayTitle: 'Aanmelden kan nu niet',
     login_failed: 'De gebruikersnaam of het wachtwoord klopt niet.',
     login_incomplete: 'Vul uw gebruikersnaam en uw wachtwoord in.',
     login_too_often: 'Er is te vaak geprobeerd aan te melden. Probeer het over {seconds} s opnieuw.',
@@ -73,9 +73,9 @@ export const texts: Readonly<Record<PageLanguage, Texts>> = {
     byProvider: 'Log in with {provider}', provider: 'your organisation', otherAccount: 'Log in with another account', again: 'Try again', or: 'or',
     organisations: 'Log in at your organisation', goOn: 'Go on', signedIn: 'You are logged in',
     lockedTitle: 'Locked', lockedBy: 'Logged in as {name}. Show again that it is you to go on.', unlock: 'Unlock', unlockByProvider: 'Unlock with {provider}',
-    logout: 'Log out', lock: 'Lock', loggedOut: 'You are logged out', loggedOutHere: 'You may still be logged in at {provider}.', loggedOutAtProvider: 'Log out at {provider} too', toLogin: 'Log in again',
+    logout: 'Log out', lock: 'Lock', loggedOut: 'You are logged out', loggedOutHere: 'You may still be logged in at {provider}.', logoutAtProvider: 'Log out at {provider}', toLogin: 'Log in again',
     account: 'Your account', youAre: 'Logged in as {name}.', yourRoles: 'Here you may work as:', notAllowed: 'No access', notAllowedText: 'Your account may not see this page.',
-    awayTitle: 'Logging in is not possible now', frameTitle: 'Log in in a window of its own',
+    awayTitle: 'Logging in is not possible now',
     login_failed: 'The user name or the password is not right.',
     login_incomplete: 'Fill in your user name and your password.',
     login_too_often: 'There were too many tries. Try again in {seconds} s.',
