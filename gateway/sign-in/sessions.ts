@@ -211,7 +211,8 @@ export class Sessions {
     // Locking must work with the store away; other nodes then see it when it is back.
     if (locked) this.#becomesLocked(session, true);
     if (this.#share) {
-      session.lockUntold = locked;
+      // An unlocking that fails leaves a lock to be told as it was.
+      session.lockUntold ||= locked;
       const change = (before: SessionRecord): SessionRecord => ({ ...before, locked, ...(locked ? {} : { activeAt: now }) });
       try {
         if (!(await this.#changeShared(this.#share, session, change))) return await this.#endKey(session.key);

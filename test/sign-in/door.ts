@@ -17,6 +17,8 @@ export interface TestDoor {
   readonly app: FastifyInstance;
   readonly origin: string;
   readonly happened: Happening[];
+  /** Every route there is, as `GET /login`. */
+  readonly routes: readonly string[];
   logged(): string;
   stop(): Promise<void>;
 }
@@ -32,19 +34,21 @@ export function tenant(name: string, oidc: OidcConfig | undefined, over: Partial
   };
 }
 
-export async function startDoor(options: Partial<SignInOptions> & { port?: number; https?: { key: string; cert: string } } = {}): Promise<TestDoor> {
-  const { port = await freePort(), https, ...given } = options;
+export async function startDoor(options: Partial<SignInOptions> & { port?: number; host?: string; https?: { key: string; cert: string } } = {}): Promise<TestDoor> {
+  const { port = await freePort(), host = '127.0.0.1', https, ...given } = options;
   const lines: string[] = [];
   const logger = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
   const happenings = new Happenings(log);
   const happened: Happening[] = [];
   happenings.on('happening', (one) => void happened.push(one));
   const accounts = given.accounts ?? [account('anna', 'Anna de Wit'), account('sofie', 'Sofie', { roles: ['supervisor', 'auditor'], hasPhone: false })];
-  const origin = `${https ? 'https' : 'http'}://127.0.0.1:${port}`;
+  const origin = `${https ? 'https' : 'http'}://${host}:${port}`;
   const signIn = new SignIn({ log: logger, baseUrl: () => origin, happenings, ...given, accounts });
   const screens = createScreens({ agents: accounts.filter(({ hasPhone }) => hasPhone), signIn, log: logger });
   const loggerInstance: FastifyBaseLogger = logger;
   const app = fastify({ loggerInstance, logController: new LogController({ disableRequestLogging: true }), forceCloseConnections: true, ...(https && { https }) }) as unknown as FastifyInstance;
+  const routes: string[] = [];
+  app.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => `${one} ${url}`)));
   await app.register(agentsListener(signIn, [screens.plugin, async (room) => {
     for (const role of ['supervisor', 'auditor', 'admin'] as const) {
       room.get(`/of/${role}`, { preValidation: signIn.pageFor(role) }, async () => 'seen');
@@ -53,7 +57,7 @@ export async function startDoor(options: Partial<SignInOptions> & { port?: numbe
   }]));
   await app.listen({ host: '127.0.0.1', port });
   return {
-    signIn, screens, app, origin, happened,
+    signIn, screens, app, origin, happened, routes,
     logged: () => lines.join(''),
     stop: async () => {
       screens.close();
