@@ -91,6 +91,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     this.signIn = new SignIn({
       ...signInOptions(config, this.link, signInLog),
       log: signInLog,
+      happenings: this.happenings,
       baseUrl: () => this.urls.agents,
     });
     this.screens = createScreens({

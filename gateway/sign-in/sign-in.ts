@@ -204,6 +204,7 @@ export class SignIn extends EventEmitter<SignInEvents> {
   pageFor(...allowed: readonly [Role, ...Role[]]): Guard {
     return this.#guard(allowed, {
       nobody: (request, reply) => {
+        if (request.method !== 'GET') return reply.redirect('/login', 303);
         // The way here began at another site, so the login did not come along: it does when our own page asks.
         if (request.headers['sec-fetch-site'] === 'cross-site' && request.headers['sec-fetch-mode'] === 'navigate') return this.html(reply, 200, onwardPage(this.look(request), request.url));
         const path = request.url.split('?')[0] ?? '/';
