@@ -202,8 +202,10 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
     return (this.#own.has(agent) ? undefined : this.#far.get(agent)?.availability) ?? this.#local.availabilityOf(agent);
   }
 
-  /** Stops every timer and listens to nobody any more; the screens of this node go on until they are closed themselves. */
+  /** Tells the other nodes that nobody sits here any more, stops every timer and listens to nobody; the screens of this node are closed by themselves. */
   close(): void {
+    this.#own.clear();
+    this.#tellPlaces();
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#renewing);
     for (const undo of this.#undo.splice(0)) undo();
