@@ -52,6 +52,8 @@ interface Shown {
   readonly warnings: Set<Warning>;
   /** Whose screen was told of it last. */
   node: string;
+  /** When the call last said that it is alive. */
+  renewedAt: number;
 }
 
 /** A call of another node on a screen of this one. */
@@ -126,7 +128,8 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
     const before = this.#shown.get(agent);
     const warnings = before?.call.callId === call.callId ? before.warnings : new Set<Warning>();
     const node = this.#placeOf(agent) ?? this.#bus.id;
-    this.#shown.set(agent, { call, offeredAt: performance.now(), warnings, node });
+    const now = performance.now();
+    this.#shown.set(agent, { call, offeredAt: now, warnings, node, renewedAt: now });
     this.#carryOut(node, agent, 'offer', [call]);
   }
 
@@ -181,6 +184,7 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
   renewLease(agent: string, callId: string): void {
     const shown = this.#shownCall(agent, callId);
     if (!shown) return;
+    shown.renewedAt = performance.now();
     if (shown.node === this.#bus.id) return this.#local.renewLease(agent, callId);
     let calls = this.#renewals.get(shown.node);
     if (!calls) this.#renewals.set(shown.node, (calls = new Map<string, string>()));
@@ -249,7 +253,18 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
     // Only the node whose screen was told of this call last may say what was done with it.
     const shown = typeof callId === 'string' ? this.#shownCall(agent, callId) : undefined;
     if (!read.success || shown?.node !== from) return this.#log.info({ from, agent, event }, 'what an agent of another node did is about no call of this one: ignored');
-    (this.emit as (event: string, ...args: unknown[]) => boolean).call(this, event, agent, ...read.data);
+    this.#tell(event, agent, read.data);
+  }
+
+  #tell(event: EventName, agent: string, [callId, ...rest]: readonly [string, ...unknown[]]): void {
+    if (event === 'leaseLost') this.#afterLeaseLost(agent, callId);
+    (this.emit as (event: string, ...args: unknown[]) => boolean).call(this, event, agent, callId, ...rest);
+  }
+
+  /** A page's clock, or a message that was lost, took a live call off its screen: it is there again before it reveals anew. */
+  #afterLeaseLost(agent: string, callId: string): void {
+    const shown = this.#shownCall(agent, callId);
+    if (shown && performance.now() - shown.renewedAt < this.#leaseMs) this.#offerAgain(agent, shown, shown.node);
   }
 
   #isMissing(from: string, agent: string, callId: string): void {
@@ -370,7 +385,7 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
     for (const event of eventNames) {
       on(event, (agent: string, callId: string, ...rest: unknown[]) => {
         const guest = this.#guests.get(agent);
-        if (guest?.callId !== callId) return void (this.emit as (event: string, ...args: unknown[]) => boolean).call(this, event, agent, callId, ...rest);
+        if (guest?.callId !== callId) return this.#tell(event, agent, [callId, ...rest]);
         if (event === 'leaseLost') this.#guests.delete(agent);
         this.#post(this.#topics.event.send(guest.node, { agent, event, args: [callId, ...rest] }), agent, event);
       });

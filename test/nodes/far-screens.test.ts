@@ -83,11 +83,11 @@ function alive(node: Node, agent: string, callId: string, name = `Caller ${callI
     return revealId;
   };
   const returned = (of: string, its: string): void => { if (of === agent && its === callId) reveal(); };
-  node.screens.on('returned', returned);
+  for (const event of ['returned', 'leaseLost'] as const) node.screens.on(event, returned);
   const renewing = setInterval(() => node.screens.renewLease(agent, callId), 300);
   const end = (): void => {
     clearInterval(renewing);
-    node.screens.off('returned', returned);
+    for (const event of ['returned', 'leaseLost'] as const) node.screens.off(event, returned);
   };
   peers.defer(end);
   return { reveal, end };
@@ -207,6 +207,36 @@ describe('a call on one node, its agent before a screen of another', () => {
     expect(there!.of('returned')).toEqual([]);
     expect(messages(second)[0]).toMatchObject({ type: 'hello', call: { callId: 'c1' } });
   });
+});
+
+describe('a page whose own clock takes a call off', () => {
+  for (const where of ['of another node', 'of the same node']) {
+    it(`${where}: a call that is alive comes back by itself, one that is not does not`, async () => {
+      const { desk, nodes: [here, other] } = await startNodes(2, { leaseMs: 1_500 });
+      const there = where === 'of another node' ? other! : here!;
+      const page = await there.open();
+      await known([here!]);
+      desk.set('anna', 'c1');
+      here!.screens.offer('anna', call('c1'));
+      here!.screens.warn('anna', 'c1', 'codeUsedAgain');
+      const { reveal, end } = alive(here!, 'anna', 'c1');
+      reveal();
+      await until(() => page.shown?.name === 'Caller c1', 'the caller to be shown', soonMs);
+      page.say({ type: 'leaseEnded', callId: 'c1' });
+      await page.told('clear');
+      await until(() => page.shown?.name === 'Caller c1', 'the caller to be shown again', soonMs);
+      await page.told('warning', { count: 2 });
+      expect(here!.of('leaseLost')).toEqual([['anna', 'c1']]);
+      // Its node has forgotten to end it, or stands still.
+      end();
+      await sleep(1_600);
+      page.say({ type: 'leaseEnded', callId: 'c1' });
+      await page.told('clear', { count: 2 });
+      await sleep(300);
+      expect(page.heard.filter(({ message }) => message.type === 'offer')).toHaveLength(2);
+      expect(page.shown).toBeUndefined();
+    });
+  }
 });
 
 describe('an agent who goes from node to node', () => {
