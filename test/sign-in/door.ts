@@ -19,6 +19,8 @@ export interface TestDoor {
   readonly happened: Happening[];
   /** Every route there is, as `GET /login`. */
   readonly routes: readonly string[];
+  /** How each request was answered, as `GET /login 200`. */
+  readonly answered: string[];
   logged(): string;
   stop(): Promise<void>;
 }
@@ -48,6 +50,8 @@ export async function startDoor(options: Partial<SignInOptions> & { port?: numbe
   const loggerInstance: FastifyBaseLogger = logger;
   const app = fastify({ loggerInstance, logController: new LogController({ disableRequestLogging: true }), forceCloseConnections: true, ...(https && { https }) }) as unknown as FastifyInstance;
   const routes: string[] = [];
+  const answered: string[] = [];
+  app.addHook('onResponse', async (request, reply) => void answered.push(`${request.method} ${request.url} ${reply.statusCode}`));
   app.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => `${one} ${url}`)));
   await app.register(agentsListener(signIn, [screens.plugin, async (room) => {
     for (const role of ['supervisor', 'auditor', 'admin'] as const) {
@@ -57,7 +61,7 @@ export async function startDoor(options: Partial<SignInOptions> & { port?: numbe
   }]));
   await app.listen({ host: '127.0.0.1', port });
   return {
-    signIn, screens, app, origin, happened, routes,
+    signIn, screens, app, origin, happened, routes, answered,
     logged: () => lines.join(''),
     stop: async () => {
       screens.close();
