@@ -23,12 +23,18 @@ const longestPlaybackMs = 120_000;
  */
 const holdSettlesMs = 400;
 
+/** Between two attempts to break off a playback, in ms, and how many there are. */
+const breakAgainMs = 40;
+const breakTries = 10;
+
 export class MediaEndpoint {
   /** Aborts once, when the endpoint is gone for whatever reason. */
   readonly gone: AbortSignal;
   private readonly goneController = new AbortController();
   private destroying: Promise<void> | undefined;
   private holdSettlesAt = 0;
+  /** Settles when playbacks that were broken off are over. */
+  private breaking: Promise<void> = Promise.resolve();
 
   /**
    * @param endpoint a ready fsmrf endpoint, owned from here on
@@ -83,8 +89,7 @@ export class MediaEndpoint {
     let stopped: (() => void) | undefined;
     const aborted = new Promise<void>((resolve) => (stopped = resolve));
     const onAbort = () => {
-      // The present file only; a later play is not affected by a break that comes when nothing plays.
-      this.api('uuid_break', this.uuid).catch(() => undefined);
+      this.breaking = Promise.all([this.breaking, this.breakOff(playing)]).then(() => undefined);
       stopped!();
     };
     signal.addEventListener('abort', onAbort, { once: true });
@@ -98,8 +103,22 @@ export class MediaEndpoint {
     }
   }
 
-  /** Lets this endpoint's peer and the other's hear each other. @throws MediaError */
+  /**
+   * Ends a playback. A break that arrives before the playback has begun breaks nothing, and it would then be heard to its
+   * end, through a bridge too: so it is sent again until the playback is over.
+   */
+  private async breakOff(playing: Promise<unknown>): Promise<void> {
+    let isOver = false;
+    const over = playing.then(() => (isOver = true), () => (isOver = true));
+    for (let tries = 0; tries < breakTries && !isOver && !this.gone.aborted; tries += 1) {
+      this.api('uuid_break', this.uuid).catch(() => undefined);
+      await Promise.race([over, pause(breakAgainMs)]);
+    }
+  }
+
+  /** Lets this endpoint's peer and the other's hear each other, once what was playing is broken off. @throws MediaError */
   async bridge(other: MediaEndpoint): Promise<void> {
+    await Promise.all([this.breaking, other.breaking]);
     await bounded(this.endpoint.bridge(other.endpoint), this.limits.commandTimeoutMs, 'bridge', AbortSignal.any([this.gone, other.gone]));
   }
 

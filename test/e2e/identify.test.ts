@@ -139,7 +139,11 @@ describe('the agent asks a caller to identify', () => {
     screen.say({ type: 'word', callId, confirmId, same: true });
     const reveal = await screen.told('reveal', { count: 2 });
     expect(reveal).toMatchObject({ callId, identified: 'verified', how: 'duringCall' });
-    expect(reveal.identity!.fields.map(({ value }) => value).sort()).toEqual(Object.values(login).sort());
+    expect(reveal.identity!.fields.flatMap(({ value }) => value ?? []).sort()).toEqual([login.city, login.fullname].sort());
+    // What is masked is sent when it is asked for, and not before.
+    expect(allHeard()).not.toContain(login.bsn);
+    screen.say({ type: 'unmask', callId, revealId: reveal.revealId, field: 'bsn' });
+    expect(await screen.told('unmasked')).toMatchObject({ field: 'bsn', value: login.bsn });
     expect(reveal.identity!.verifiedMsAgo).toBeLessThan(60_000);
     await until(() => core.feedback.at(-1)!.includes('user_active'), 'the authentication plugin to hear that its session is in use');
 
@@ -187,7 +191,7 @@ describe('the agent asks a caller to identify', () => {
     screen.say({ type: 'word', callId, confirmId, same: true });
     const reveal = await screen.told('reveal', { count: 2 });
     expect(reveal).toMatchObject({ how: 'duringCall' });
-    expect(JSON.stringify(reveal.identity)).toContain(login.bsn);
+    expect(JSON.stringify(reveal.identity)).toContain(login.fullname);
     expect(JSON.stringify(reveal.identity)).toEqual(nothingOf(attributes));
     await until(async () => (await gateway.gateway.vault.stats()).live === 1, 'the old session to be deleted while they talk');
     await call.hangup('done');

@@ -95,6 +95,11 @@ export class Stage {
         // Follows what it is told of the citizen's media, and keeps its own description.
         leg.describe = (offer) => (offer ? answerTo(follow(media, offer), offer) : leg.localSdp);
         follow(media, leg.remoteSdp);
+        // Who has been hung up on speaks to nobody any more.
+        leg.handlers['BYE'] = () => {
+          if (place.last === leg) media.remote = undefined;
+          return { status: 200, reason: 'OK' };
+        };
         return place.behave(leg, media);
       };
     }
