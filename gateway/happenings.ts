@@ -58,6 +58,7 @@ export const happeningSchemas = {
   'call.cleared': event('call.cleared', 'The call left the agent’s screen.', { ...ofCall, agent, because: word.describe('Why, in one word.') }),
   'call.transferred': event('call.transferred', 'The call goes from this agent to somebody else.', { ...ofCall, from: agent, to: transferTarget }),
   'call.handedOver': event('call.handedOver', 'The call was given to the PBX’s own queue.', { ...ofCall, service, reference: name.describe('The word under which the PBX carries it.') }),
+  'call.overflowed': event('call.overflowed', 'The call was sent to the service’s other number: the service was closed or full, or the caller had waited too long.', { ...ofCall, service }),
   'call.ended': event('call.ended', 'The call is over.', { ...ofCall, reason: z.enum(endReasons).describe('Why.'), seconds: z.number().min(0).describe('How long it was, from its arrival.') }),
   'agent.state': event('agent.state', 'An agent’s state changed.', { tenant, agent, state: z.enum(agentStates).describe('offered: the phone rings. wrapUp: after a call. resting: left alone for a moment after a call that was not taken.'), at }),
   'agent.signedIn': event('agent.signedIn', 'Somebody signed in.', { tenant, agent, by: z.enum(['password', 'oidc']).describe('How.'), at }),

@@ -89,7 +89,7 @@ function recordOf(happening: Happening): Record | undefined {
       return { act: 'refused', ...(tenant !== undefined && { tenant }), ...(agent !== undefined && { agent }), by };
     }
     case 'call.arrived': case 'call.identified': case 'call.waiting': case 'call.offered': case 'call.answered': case 'call.shown':
-    case 'call.connected': case 'call.handedOver': case 'call.ended': case 'agent.state':
+    case 'call.connected': case 'call.handedOver': case 'call.overflowed': case 'call.ended': case 'agent.state':
       return undefined;
   }
 }

@@ -69,7 +69,9 @@ export class Call implements LiveCall, HandedOverCall {
   private markFinished!: () => void;
   private readonly scope = new AbortController();
   private readonly timers = new Set<NodeJS.Timeout>();
-  private readonly startedAt = Date.now();
+  readonly startedAt = Date.now();
+  /** When the call came into its present state, or to its present agent, in ms since the epoch. */
+  stateSince = this.startedAt;
   private waitingSince = 0;
   private readonly talk: Talk;
   private readonly far: FarSide;
@@ -275,6 +277,7 @@ export class Call implements LiveCall, HandedOverCall {
     const before = this.state;
     const next = step(before, event, this.course);
     this.state = next.state;
+    if (next.state.name !== before.name || next.state.agent !== before.agent) this.stateSince = Date.now();
     if (event.type === 'codeEntered') this.view.codeEntered();
     if (next.state.name === 'ended' && before.name !== 'ended') this.endedAt = performance.now();
     if (next.state.name !== before.name) {

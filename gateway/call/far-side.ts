@@ -121,6 +121,7 @@ export class FarSide {
     }
     call.log.info({ party: party.kind }, 'calling beyond our own agents');
     if (party.kind === 'queue') call.happened({ type: 'call.handedOver', service: call.service.name, reference: this.reference! });
+    if (party.kind === 'overflow') call.happened({ type: 'call.overflowed', service: call.service.name });
     this.reach(target, () => call.handle({ type: 'partyAnswered', dialId }), (error) => {
       call.log.info({ party: party.kind, problem: problemOf(error) }, 'not reached');
       call.handle({ type: 'partyFailed', dialId });

@@ -96,6 +96,11 @@ export class Reception {
     return this.calls.size;
   }
 
+  /** Calls of a municipality that exist now and are not ending. */
+  *callsOf(tenant: string): Iterable<Call> {
+    for (const { call } of this.calls.values()) if (call.tenant === tenant && call.stateName !== 'ended') yield call;
+  }
+
   /** A new INVITE: it becomes a call, or is refused without ringing anything. */
   receive(req: Srf.SrfRequest, res: Srf.SrfResponse, node: SipNode): void {
     const { config, metrics } = this.context;
