@@ -87,6 +87,17 @@ function screens({ at, tenant }: PlacedTenant, { demo }: Shared): Problem[] {
     .map((means) => ({ key: `${at}screen.loginMeans`, fault: `names ${means}, which is no authentication plugin`, fix: `Correct or remove it; known are ${known.join(', ')}` }));
 }
 
+/** Names in `cti`: each its own, and agents that there are. */
+function cti({ at, tenant }: PlacedTenant): Problem[] {
+  const { subscribers, webhooks } = tenant.cti ?? {};
+  const known = new Set((tenant.agents ?? []).map((agent) => agent?.name));
+  const strangers = ([['subscribers', subscribers], ['webhooks', webhooks]] as const).flatMap(([list, entries]) => (entries ?? []).flatMap((entry, index): Problem[] => {
+    if (entry?.agent === undefined || known.has(entry.agent)) return [];
+    return [{ key: `${at}cti.${list}[${index}].agent`, fault: 'names nobody of agents', fix: 'Correct it, or leave it out to hear of the whole municipality' }];
+  }));
+  return [...repeatedNames(subscribers, `${at}cti.subscribers`), ...repeatedNames(webhooks, `${at}cti.webhooks`), ...strangers];
+}
+
 /** The only tenant of a file without `tenants` has addresses without a name in them. */
 function reservedNames(tenants: readonly PlacedTenant[]): Problem[] {
   const reserved = tenants.filter(({ at, tenant }) => at !== '' && tenant.name === ONLY_TENANT);
@@ -106,7 +117,7 @@ export function tenantChecks({ shared, tenants }: Understood): Problem[] {
   return [
     ...acrossTenants(tenants),
     ...identityChecks(tenants),
-    ...tenants.flatMap((placed) => [...services(placed), ...queueChecks(placed), ...codes(placed), ...core(placed, shared), ...screens(placed, shared), ...passingOnChecks(placed, shared)]),
+    ...tenants.flatMap((placed) => [...services(placed), ...queueChecks(placed), ...codes(placed), ...cti(placed), ...core(placed, shared), ...screens(placed, shared), ...passingOnChecks(placed, shared)]),
     ...reservedNames(tenants),
     ...unreachablePages(shared, tenants),
   ];

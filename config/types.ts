@@ -117,6 +117,34 @@ export interface AuditConfig extends Readonly<Omit<RawConfig['audit'], 'hmacKey'
   readonly hmacKey?: Secret;
 }
 
+/** A program that hears of calls. */
+export interface CtiSubscriber {
+  readonly name: string;
+  readonly token: Secret;
+  /** Undefined: it hears of the whole municipality. */
+  readonly agent?: string;
+  /** Names of attributes it may ask for. */
+  readonly identity: readonly string[];
+}
+
+/** An address to which events are posted. */
+export interface CtiWebhook {
+  readonly name: string;
+  readonly url: string;
+  /** Each signs; the secret is base64 without `whsec_`. */
+  readonly keys: readonly { readonly id: string; readonly secret: Secret }[];
+  readonly agent?: string;
+  readonly attempts: number;
+  readonly timeoutMs: number;
+  readonly maxQueued: number;
+}
+
+/** Events for other desktops. */
+export interface CtiConfig extends Readonly<Omit<RawTenant['cti'], 'subscribers' | 'webhooks'>> {
+  readonly subscribers: readonly CtiSubscriber[];
+  readonly webhooks: readonly CtiWebhook[];
+}
+
 /** A listener's own certificate, and whose client certificates it believes. */
 export interface ListenerTls {
   readonly cert: string;
@@ -171,6 +199,7 @@ export interface Tenant {
   readonly sessions: Readonly<RawTenant['sessions']>;
   readonly feedback: Readonly<RawTenant['feedback']>;
   /** `address` is undefined only where it follows from the public listener and that takes any free port. */
+  readonly cti: CtiConfig;
   readonly identify: Readonly<Omit<RawTenant['identify'], 'webhook'>> & { readonly webhook?: { readonly url: string; readonly token?: Secret } };
   /** Present exactly when the configuration's `demo` is true. */
   readonly demoKeys?: DemoKeys;

@@ -12,8 +12,10 @@ import { AuditError, auditPages, createAudit, noAudit, type Audit } from './audi
 import { References } from './call/hand-over.js';
 import type { HandedOverCall } from './call/live-call.js';
 import { Reception } from './call/reception.js';
+import { createCti, type Cti } from './cti/index.js';
 import { EngineError, Engines, type EngineAddresses } from './engines/spawn.js';
 import { Happenings } from './happenings.js';
+import { shareHappenings } from './happenings-on-bus.js';
 import { bounded } from './media/bounded.js';
 import { createBus, type NodeBus } from './nodes/index.js';
 import { opsRoutes, type HealthReport } from './ops/listener.js';
@@ -52,6 +54,9 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   readonly happenings: Happenings;
   /** Who saw what; taken up before anything starts. */
   private audit: Audit = noAudit;
+  /** Events for other desktops. */
+  private readonly cti: Cti;
+  private readonly stopSharing: () => void;
   engines: Engines | undefined;
   readonly tenants: readonly TenantRoom[];
   /** The way to Redis, when sessions are kept there. */
@@ -81,6 +86,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     });
     this.link = config.store.kind === 'redis' ? connectRedis(config.store, log.child({ room: 'store' })) : undefined;
     this.bus = createBus(config.store, this.link, log.child({ room: 'nodes' }));
+    this.stopSharing = shareHappenings(this.happenings, this.bus, log.child({ room: 'happenings' }));
     this.tenants = config.tenants.map((tenant) => openTenant(tenant, {
       config, link: this.link, metrics: this.metrics, log,
       coreUrl: () => this.urls.core,
@@ -108,6 +114,16 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       log: log.child({ room: 'screen' }),
     });
     this.handedOver = new HandedOverCalls(this.references, this.bus, log.child({ room: 'pop' }));
+    this.cti = createCti({
+      tenants: config.tenants,
+      happenings: this.happenings,
+      audit: () => this.audit,
+      // No call can be asked yet, so nobody is told.
+      identityOf: () => Promise.resolve(undefined),
+      metrics: this.metrics,
+      log: log.child({ room: 'cti' }),
+      url: () => this.urls.agents,
+    });
     const trunks = new Trunks(config.trunks);
     this.trunks = trunks;
     this.reception = new Reception(
@@ -216,6 +232,8 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     this.screens.close();
     this.handedOver.close();
     this.signIn.close();
+    await step('events for other desktops', this.cti.close());
+    this.stopSharing();
     await step('listeners', Promise.all(this.servers.map((listener) => listener.close())));
     for (const node of this.nodes) node.close();
     if (this.engines) await step('engines', this.engines.stop());
@@ -255,7 +273,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     });
     const apps = { public: make('public'), core, agents: make('agents'), ops: make('ops') };
     this.servers.push(...Object.values(apps));
-    await apps.agents.register(agentsListener(this.signIn, [this.screens.plugin, popRoutes(this.signIn, this.handedOver), auditPages({ signIn: this.signIn, audit: this.audit, single: tenants.length === 1, log: log.child({ room: 'audit' }) })]));
+    await apps.agents.register(agentsListener(this.signIn, [this.screens.plugin, popRoutes(this.signIn, this.handedOver), auditPages({ signIn: this.signIn, audit: this.audit, single: tenants.length === 1, log: log.child({ room: 'audit' }) }), this.cti.plugin]));
     await this.citizensPages(apps.public);
     opsRoutes(apps.ops, () => this.health(), this.metrics);
     if (config.demo) {

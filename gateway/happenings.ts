@@ -77,7 +77,14 @@ export type Happening = { [Type in HappeningType]: z.infer<(typeof happeningSche
 /** A happening as its source tells it: the moment is filled in when it is left out. */
 type Told<H> = H extends Happening ? Omit<H, 'at'> & { at?: number } : never;
 
-export class Happenings extends EventEmitter<{ happening: [happening: Happening] }> {
+export interface HappeningsEvents {
+  /** On this node. */
+  happening: [happening: Happening];
+  /** On another node of the same gateway: for screens and figures of the whole, not for what each node does by itself. */
+  elsewhere: [happening: Happening];
+}
+
+export class Happenings extends EventEmitter<HappeningsEvents> {
   constructor(private readonly log: Logger) {
     super();
     // Each listener is a part of the gateway; with several tenants there is one of each for every one.
@@ -89,17 +96,27 @@ export class Happenings extends EventEmitter<{ happening: [happening: Happening]
    * @param told `at` is now when left out
    */
   tell(told: Told<Happening>): void {
-    const held = happeningSchemas[told.type].safeParse({ at: Date.now(), ...told });
-    if (!held.success) {
+    this.#pass('happening', { at: Date.now(), ...told });
+  }
+
+  /** Passes on what another node says has happened there; not before it is known to hold. */
+  hear(told: unknown): void {
+    this.#pass('elsewhere', told);
+  }
+
+  #pass(where: keyof HappeningsEvents, told: unknown): void {
+    const { type } = z.looseObject({ type: z.enum(Object.keys(happeningSchemas) as [HappeningType, ...HappeningType[]]) }).safeParse(told).data ?? {};
+    const held = type && happeningSchemas[type].safeParse(told);
+    if (!held?.success) {
       // Where it does not hold, not what was in it.
-      this.log.error({ type: told.type, at: held.error.issues.map(({ path, code }) => `${path.join('.')}: ${code}`) }, 'an event does not hold and is not passed on');
+      this.log.error({ type, at: held?.error.issues.map(({ path, code }) => `${path.join('.')}: ${code}`) }, 'an event does not hold and is not passed on');
       return;
     }
-    for (const listener of this.listeners('happening')) {
+    for (const listener of this.listeners(where) as ((happening: Happening) => void)[]) {
       try {
         listener(held.data);
       } catch (error) {
-        this.log.error({ err: error, type: told.type }, 'a listener of events failed');
+        this.log.error({ err: error, type }, 'a listener of events failed');
       }
     }
   }

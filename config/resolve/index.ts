@@ -4,6 +4,7 @@ import { repeats } from '../repeats.js';
 import type { RawConfig } from '../schema/index.js';
 import type { Config, ListenerTls, MediaServerAddress, SipServerAddress } from '../types.js';
 import { assembleAudit, resolveAudit, type ResolvedAudit } from './audit.js';
+import { repeatedTokens } from './cti.js';
 import { mediaServers, sipServers } from './engines.js';
 import { SecretReader, type SeenKey } from './reader.js';
 import { assembleStore, resolveStore, type ResolvedStore } from './store.js';
@@ -40,7 +41,7 @@ export function resolveSecrets({ shared, tenants }: Understood, baseDir: string)
     key: `${at}codes.${tenant.codes?.hashKey === undefined ? 'hashKeyFile' : 'hashKey'}`,
     value: resolved.tenants[index]?.hashKey?.reveal(),
   }));
-  const problems = [...reader.problems, ...repeats(hashKeys, 'the key', 'Give each tenant a hash key of its own: `openssl rand -hex 32`', false), ...repeatedKeys(tenants, reader.keys)];
+  const problems = [...reader.problems, ...repeats(hashKeys, 'the key', 'Give each tenant a hash key of its own: `openssl rand -hex 32`', false), ...repeatedKeys(tenants, reader.keys), ...repeatedTokens(tenants, resolved.tenants.map(({ cti }) => cti))];
   return { ...resolved, files: [...reader.files], keys: reader.keys, problems };
 }
 

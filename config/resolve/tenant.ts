@@ -4,6 +4,7 @@ import { isPasswordHash } from '../password.js';
 import { bareNumber, MIN_HASH_KEY_CHARACTERS, MIN_TOKEN_CHARACTERS, type RawTenant } from '../schema/index.js';
 import { Secret } from '../secret.js';
 import type { AccountConfig, AgentConfig, DemoKeys, PrivateKey, SignInConfig, Tenant, VerificationKey } from '../types.js';
+import { assembleCti, resolveCti, type ResolvedCti } from './cti.js';
 import type { SecretReader } from './reader.js';
 
 const DEMO_PLUGIN_NAME = 'demo-authentication';
@@ -18,6 +19,7 @@ export interface ResolvedTenant {
   readonly signingKey: PrivateKey | undefined;
   readonly hashKey: Secret | undefined;
   readonly webhookToken: Secret | undefined;
+  readonly cti: ResolvedCti;
   readonly demoKeys?: DemoKeys;
 }
 
@@ -84,6 +86,7 @@ export function resolveTenant(placed: PlacedTenant, reader: SecretReader): Resol
     coreTokens: coreTokens.filter((token) => token !== undefined),
     signingKey: reader.privateKey(idContact?.signingKey, `${at}idContact.signingKey`),
     hashKey: reader.longSecret(codes?.hashKey, codes?.hashKeyFile, `${at}codes.hashKeyFile`, MIN_HASH_KEY_CHARACTERS),
+    cti: resolveCti(placed, reader),
     webhookToken: reader.longSecret(identify?.webhook?.token, identify?.webhook?.tokenFile, `${at}identify.webhook.tokenFile`, MIN_TOKEN_CHARACTERS),
   };
 }
@@ -141,6 +144,7 @@ export function assembleTenant(raw: RawTenant, resolved: ResolvedTenant, publicA
     codes: { ...codes, hashKey },
     sessions: raw.sessions,
     feedback: raw.feedback,
+    cti: assembleCti(raw.cti, resolved.cti),
     identify: { ...identify, ...(address !== undefined && { address }), ...(webhook && { webhook: { url: webhook.url, ...(webhookToken && { token: webhookToken }) } }) },
     ...(demoKeys && { demoKeys }),
   };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { queue, skills } from './queue.js';
 import { handOver, identities, outside } from './passing-on.js';
 import { screen } from './screen.js';
+import { cti } from './cti.js';
 import { accountRole, accountRoles, signIn, signInAs } from './sign-in.js';
 import { baseUrl, dialledNumber, e164, faulty, fileName, label, ms, oneOf, passwordHash, pemFields, keyType, privateKey, purpose, sipUri, webUrl, withFiles, word } from './values.js';
 
@@ -170,6 +171,7 @@ export const tenantShape = {
   codes,
   sessions,
   feedback,
+  cti,
   identify,
 };
 

@@ -25,6 +25,11 @@ export class Metrics {
   private readonly feedback: Counter<'outcome'>;
   private readonly audited: Counter<'outcome'>;
   private readonly auditSeconds: Histogram;
+  private readonly subscribers: Gauge;
+  private readonly ctiSent: Counter;
+  private readonly ctiRefused: Counter<'cause'>;
+  private readonly webhooks: Counter<'outcome'>;
+  private readonly webhookQueue: Gauge;
 
   constructor(sources: MetricSources) {
     const registers = [this.registry];
@@ -49,6 +54,12 @@ export class Metrics {
     gauge('gateway_agents_ready', 'Agents who are there and ready.', sources.agentsReady);
     gauge('gateway_store_reachable', '1 while the store of sessions answers.', () => (sources.storeReachable() ? 1 : 0));
     gauge('gateway_endpoints', 'Endpoints on media servers.', sources.endpoints);
+    this.subscribers = new Gauge({ name: 'gateway_cti_subscribers', help: 'Other desktops that hear of calls over a WebSocket now.', registers });
+    this.ctiSent = new Counter({ name: 'gateway_cti_events_sent_total', help: 'Events that were told to them, one for each that heard it.', registers });
+    this.ctiRefused = new Counter({ name: 'gateway_cti_refused_total', help: 'Sockets of other desktops that were refused or closed, by cause: token (unknown), origin (a page of another site), hello (nothing or nonsense was said), tooMany, tooSlow (it did not read what it was told).', labelNames: ['cause'], registers });
+    this.webhooks = new Counter({ name: 'gateway_webhook_events_total', help: 'Events for webhooks: delivered; retried (a try that failed and is repeated); dead (given up); dropped (too many waited, or the gateway stopped).', labelNames: ['outcome'], registers });
+    this.webhookQueue = new Gauge({ name: 'gateway_webhook_queued', help: 'Events that wait for a webhook or are under way.', registers });
+    for (const outcome of ['delivered', 'retried', 'dead', 'dropped']) this.webhooks.inc({ outcome }, 0);
     for (const outcome of ['written', 'failed']) this.audited.inc({ outcome }, 0);
     for (const reason of endReasons) this.ended.inc({ reason, identity: 'unidentified' }, 0);
   }
@@ -86,6 +97,26 @@ export class Metrics {
 
   inviteRefused(cause: 'stranger' | 'unknownNumber' | 'full' | 'draining' | 'codec' | 'noMedia'): void {
     this.refused.inc({ cause });
+  }
+
+  ctiSubscribers(count: number): void {
+    this.subscribers.set(count);
+  }
+
+  ctiEventSent(): void {
+    this.ctiSent.inc();
+  }
+
+  ctiSocketRefused(cause: 'token' | 'origin' | 'hello' | 'tooMany' | 'tooSlow'): void {
+    this.ctiRefused.inc({ cause });
+  }
+
+  webhookSettled(outcome: 'delivered' | 'retried' | 'dead' | 'dropped'): void {
+    this.webhooks.inc({ outcome });
+  }
+
+  webhookQueued(by: number): void {
+    this.webhookQueue.inc(by);
   }
 
   /** @param ms for the whole batch */
