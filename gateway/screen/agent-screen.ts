@@ -30,10 +30,10 @@ export interface AgentScreenOptions {
   leaseMs?: number;
   /** How attributes are shown. */
   settings?: ScreenSettings;
+  /** How long a value that was asked for stands; default one minute. */
+  unmaskForMs?: number;
 }
 
-/** How long an unmasked value stands. */
-const unmaskedForMs = 60_000;
 /** More colleagues or services than anybody looks through. */
 const maxTargets = 500;
 /** A transfer that nobody answered for may be asked for again after this long. */
@@ -63,17 +63,19 @@ export class AgentScreen {
   readonly #beats: { beatIntervalMs: number; beatTimeoutMs: number };
   readonly #leaseMs: number;
   readonly #settings: ScreenSettings;
+  readonly #unmaskForMs: number;
   readonly #now: () => number;
   #page: Page | undefined;
   #call: ShownCall | undefined;
   #seat: SeatOnScreen | undefined;
   availability: Availability = 'available';
 
-  constructor(displayName: string, { beatIntervalMs, beatTimeoutMs, leaseMs = Infinity, settings = plainSettings }: AgentScreenOptions, now: () => number) {
+  constructor(displayName: string, { beatIntervalMs, beatTimeoutMs, leaseMs = Infinity, settings = plainSettings, unmaskForMs = 60_000 }: AgentScreenOptions, now: () => number) {
     this.displayName = displayName;
     this.#beats = { beatIntervalMs, beatTimeoutMs };
     this.#leaseMs = leaseMs;
     this.#settings = settings;
+    this.#unmaskForMs = unmaskForMs;
     this.#now = now;
   }
 
@@ -169,7 +171,7 @@ export class AgentScreen {
     const reveal = call?.reveal;
     if (!call || !reveal || call.offered.callId !== callId || reveal.revealId !== revealId || !reveal.asked.delete(field)) return;
     const shown = value === null ? { value, shortened: false } : valueForPage(value);
-    reveal.page.send({ type: 'unmasked', callId, revealId, field, ...shown, hideAfterMs: unmaskedForMs });
+    reveal.page.send({ type: 'unmasked', callId, revealId, field, ...shown, hideAfterMs: this.#unmaskForMs });
   }
 
   transferTargets(callId: string, targets: TransferTargets): void {

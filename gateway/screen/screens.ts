@@ -30,8 +30,10 @@ export interface ScreensOptions {
   beatIntervalMs?: number;
   /** A page silent for this long is gone; default 9 seconds. */
   beatTimeoutMs?: number;
-  /** A shown call that is not renewed (`renewLease`) for this long is taken off. None: calls need no renewal. */
+  /** A shown call that is not renewed (`renewLease`) for this long is taken off; default 10 seconds. Infinity: calls need no renewal. */
   leaseMs?: number;
+  /** How long a masked value that an agent asked for stands; default one minute. */
+  unmaskForMs?: number;
   /** Where an agent may transfer a caller to; asked when the agent opens the dialogue. None: nowhere. */
   targets?: (agent: string) => TransferTargets | Promise<TransferTargets>;
   now?: () => number;
@@ -67,9 +69,10 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
     const now = options.now ?? Date.now;
     this.#log = options.log;
     this.#beats = { beatIntervalMs: options.beatIntervalMs ?? 3000, beatTimeoutMs: options.beatTimeoutMs ?? 9000 };
-    const lease = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
+    const { leaseMs = 10_000, unmaskForMs } = options;
+    const times = { ...this.#beats, leaseMs, ...(unmaskForMs !== undefined && { unmaskForMs }) };
     for (const { name, displayName, settings } of options.agents) {
-      this.#screens.set(name, new AgentScreen(displayName, { ...this.#beats, ...lease, ...(settings && { settings }) }, now));
+      this.#screens.set(name, new AgentScreen(displayName, { ...times, ...(settings && { settings }) }, now));
     }
     this.#targets = options.targets ?? (() => nowhere);
     this.#leases = setInterval(() => this.#endLeases(), leaseCheckMs);

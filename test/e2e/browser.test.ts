@@ -66,6 +66,9 @@ describe.skipIf(chromiumPath() === undefined)('a call on the agent’s page', ()
     expect(drawnBeforeHeard).toBeGreaterThan(0);
     expect(drawnBeforeHeard).toBeLessThan(heardAt);
     await page.getByText('In gesprek').waitFor();
+    expect(await everything(page)).not.toContain(attributes.bsn);
+    await page.getByRole('button', { name: 'Toon Burgerservicenummer' }).click();
+    await page.getByText(attributes.bsn).waitFor();
     const shown = await page.locator('#identity').innerText();
     for (const value of Object.values(attributes)) expect(shown).toContain(value);
     await picture(page, `${bridge}-desktop`);
@@ -76,6 +79,18 @@ describe.skipIf(chromiumPath() === undefined)('a call on the agent’s page', ()
 
     // A reload in the middle shows the same call again, by a new pop.
     await page.reload();
+    await page.getByText(attributes.fullname).waitFor();
+    await page.getByText('In gesprek').waitFor();
+
+    // The computer slept: the page blanks on its own clock, and the call, which lives, shows itself again.
+    await page.evaluate(`{
+      const { now } = Date;
+      Date.now = () => now() + 3_600_000;
+      document.dispatchEvent(new Event('visibilitychange'));
+      Date.now = now;
+      window.wasBlank = document.querySelector('#identity *') === null;
+    }`);
+    expect(await page.evaluate('window.wasBlank')).toBe(true);
     await page.getByText(attributes.fullname).waitFor();
     await page.getByText('In gesprek').waitFor();
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startRelay } from './relay.js';
 import { call, logInOn, password, revelation, startListener, until, type Listener } from './listener.js';
 
 /** Set to a folder to keep pictures of the screen. */
@@ -321,38 +321,3 @@ describe('the screen in a browser', { timeout: 60_000 }, () => {
     }
   });
 });
-
-/** A TCP relay to the listener that can stop passing bytes without closing anything, as a broken network does. */
-async function startRelay(port: number): Promise<{ origin: string; freeze(): void; thaw(): void; close(): Promise<void> }> {
-  const sockets = new Set<Socket>();
-  const frozen = new Set<Socket>();
-  let isFrozen = false;
-  const server = createServer((near) => {
-    const far = connect(port, '127.0.0.1');
-    for (const [from, to] of [[near, far], [far, near]] as const) {
-      sockets.add(from);
-      from.on('error', () => undefined);
-      from.on('data', (data) => {
-        if (!isFrozen && !frozen.has(from)) to.write(data);
-      });
-      from.on('close', () => {
-        sockets.delete(from);
-        if (!frozen.has(from)) to.destroy();
-      });
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    // The listener compares Origin and Host, which a relay leaves as they are.
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    freeze: () => {
-      isFrozen = true;
-      for (const socket of sockets) frozen.add(socket);
-    },
-    thaw: () => (isFrozen = false),
-    close: async () => {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}

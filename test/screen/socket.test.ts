@@ -210,7 +210,7 @@ describe('one screen, one call, one acknowledgement', () => {
     await until('the older page to be closed', () => older.closed() === 4409);
     await settle();
     expect(older.of('replaced')).toHaveLength(1);
-    expect(listener.told).toEqual([['availability', 'anna', 'available'], ['present', 'anna']]);
+    expect(listener.told).toEqual([['availability', 'anna', 'available'], ['present', 'anna'], ['returned', 'anna', 'c1']]);
     expect(newer.of('hello')[0]).toMatchObject({ call: { callId: 'c1', phase: 'answered' } });
     expect(JSON.stringify(newer.messages)).not.toContain('Jansen');
     listener.screens.reveal('anna', revelation('c1', 'r2'));

@@ -127,6 +127,8 @@ const spelled = (groups) => groups.map((group) => [...group].join(' ')).join(', 
 /** Keeps the focus near `held`, which had it before the page changed: a button that goes away must not throw a keyboard user to the top. */
 export function keepFocus(held) {
   if (!held || held === document.body || isDrawn(held)) return;
+  // Another part of the page has taken care of it.
+  if (document.activeElement !== held && document.activeElement !== document.body) return;
   [$('identify-title'), startButton, $('state')].find(isDrawn)?.focus({ preventScroll: true });
 }
 

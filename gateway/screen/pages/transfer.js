@@ -80,7 +80,8 @@ export function renderTransfer(shownLanguage, isOffered) {
   $('transfer-outside').hidden = !open.targets?.outside;
   $('transfer-warning').hidden = !isOutside;
   $('transfer-number-row').hidden = !isOutside;
-  $('transfer-go').disabled = open.isSending || open.chosen === null;
+  // Disabled in words only: a button that cannot have the focus would lose it in the middle of a transfer.
+  $('transfer-go').setAttribute('aria-disabled', String(open.isSending));
 }
 
 /** Draws the list anew; who had the focus keeps it, and what was chosen stays chosen if it is still there. */
@@ -144,7 +145,11 @@ $('transfer-outside-choice').addEventListener('change', () => {
 });
 $('transfer-form').addEventListener('submit', (event) => {
   event.preventDefault();
-  if (!open?.chosen || open.isSending) return;
+  if (!open || open.isSending) return;
+  if (!open.chosen) {
+    open.problem = 'noChoice';
+    return changed();
+  }
   let target = open.chosen;
   if (target.kind === 'number') {
     const plain = number.value.replaceAll(/[\s().-]/g, '');

@@ -50,7 +50,7 @@ export const words = {
     seatStates: { away: 'afwezig', break: 'pauze', available: 'beschikbaar', offered: 'telefoon gaat over', busy: 'in gesprek', wrapUp: 'nawerktijd', resting: 'even rust' },
     transferProblems: {
       busy: 'Bezet. De beller is nog bij u.', unknown: 'Doorverbinden lukte niet. De beller is nog bij u.', refused: 'Geweigerd. De beller is nog bij u.',
-      noAnswer: 'Er werd niet opgenomen. De beller is nog bij u.', noNumber: 'Dit is geen telefoonnummer. Typ alleen cijfers, eventueel met een + ervoor.',
+      noAnswer: 'Er werd niet opgenomen. De beller is nog bij u.', noChoice: 'Kies eerst naar wie.', noNumber: 'Dit is geen telefoonnummer. Typ alleen cijfers, eventueel met een + ervoor.',
     },
     settings: 'Instellingen', lock: 'Vergrendel',
     notify: 'Melding op het bureaublad als uw telefoon overgaat', notifyNote: 'Met de dienst en de taal, nooit met iets van de beller.',
@@ -131,7 +131,7 @@ export const words = {
     seatStates: { away: 'away', break: 'on a break', available: 'available', offered: 'telephone is ringing', busy: 'in a call', wrapUp: 'wrap-up', resting: 'short rest' },
     transferProblems: {
       busy: 'Busy. The caller is still with you.', unknown: 'The transfer did not succeed. The caller is still with you.', refused: 'Refused. The caller is still with you.',
-      noAnswer: 'Nobody answered. The caller is still with you.', noNumber: 'This is not a telephone number. Type digits only, with a + before them if need be.',
+      noAnswer: 'Nobody answered. The caller is still with you.', noChoice: 'Choose first where to.', noNumber: 'This is not a telephone number. Type digits only, with a + before them if need be.',
     },
     settings: 'Settings', lock: 'Lock',
     notify: 'Desktop notification when your telephone rings', notifyNote: 'With the service and the language, never with anything of the caller.',
