@@ -14,6 +14,7 @@ import type { HandedOverCall } from './call/live-call.js';
 import { Reception } from './call/reception.js';
 import { createCti, type Cti } from './cti/index.js';
 import { EngineError, Engines, type EngineAddresses } from './engines/spawn.js';
+import { FigureKeeper } from './figures.js';
 import { Happenings } from './happenings.js';
 import { shareHappenings } from './happenings-on-bus.js';
 import { bounded } from './media/bounded.js';
@@ -52,6 +53,8 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   readonly metrics: Metrics;
   /** What happens to calls and agents, for whoever keeps count of it. */
   readonly happenings: Happenings;
+  /** Today's figures of each municipality, for supervisors. */
+  readonly figures: FigureKeeper;
   /** Who saw what; taken up before anything starts. */
   private audit: Audit = noAudit;
   /** Events for other desktops. */
@@ -78,6 +81,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   private constructor(private readonly config: Config, private readonly log: Logger) {
     super();
     this.happenings = new Happenings(log.child({ room: 'happenings' }));
+    this.figures = new FigureKeeper({ happenings: this.happenings });
     this.metrics = new Metrics({
       waiting: () => this.sum(({ desk }) => desk.waiting),
       agentsReady: () => this.sum(({ desk }) => desk.staffed),
@@ -234,6 +238,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     this.signIn.close();
     await step('events for other desktops', this.cti.close());
     this.stopSharing();
+    this.figures.close();
     await step('listeners', Promise.all(this.servers.map((listener) => listener.close())));
     for (const node of this.nodes) node.close();
     if (this.engines) await step('engines', this.engines.stop());
