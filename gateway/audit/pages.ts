@@ -48,6 +48,7 @@ export function auditPages({ signIn, audit, single, log }: AuditPagesOptions): F
   return async (app) => {
     const { trail } = audit;
     if (!trail) return;
+    signIn.homeFor('auditor', '/audit');
     const css = await readFile(fileURLToPath(new URL('./pages/audit.css', import.meta.url)), 'utf8');
     let readers = 0;
 

@@ -133,6 +133,6 @@ export function loginRoutes(app: FastifyInstance, signIn: SignIn, passwords: Pas
   app.get('/account', { preValidation: signIn.pageFor(...roles) }, (request, reply) => {
     const session = signIn.here(request);
     session.touch();
-    return signIn.html(reply, 200, accountPage(signIn.look(request, signIn.tenant(session.principal.tenant)), session.principal));
+    return signIn.html(reply, 200, accountPage(signIn.look(request, signIn.tenant(session.principal.tenant)), session.principal, signIn.homes()));
   });
 }

@@ -1,5 +1,5 @@
 import { html, type Html } from '../../core-bridge/html.js';
-import type { Principal } from './principal.js';
+import type { Principal, Role } from './principal.js';
 import { fill, texts, type LoginProblem, type PageLanguage } from './texts.js';
 
 /** What a page is drawn with besides its own matter. */
@@ -93,12 +93,15 @@ ${providerUrl ? html`<p><a class="button primary" href="${providerUrl.href}">${f
 <p><a class="button" href="${path}/login">${words.toLogin}</a></p>`);
 }
 
-export function accountPage(look: Look, person: Principal): string {
+export function accountPage(look: Look, person: Principal, homes: ReadonlyMap<Role, string>): string {
   const words = texts[look.language];
   return page(look, words.account, html`
 <p>${fill(words.youAre, { name: person.displayName })}</p>
 <p>${words.yourRoles}</p>
-<ul>${person.roles.map((role) => html`<li>${words.roles[role]}</li>`)}</ul>
+<ul>${person.roles.map((role) => {
+    const home = homes.get(role);
+    return home === undefined ? html`<li>${words.roles[role]}</li>` : html`<li><a href="${home}">${words.roles[role]}</a></li>`;
+  })}</ul>
 <form method="post" action="/lock"><button type="submit">${words.lock}</button></form>
 <form method="post" action="/logout"><button type="submit">${words.logout}</button></form>`);
 }

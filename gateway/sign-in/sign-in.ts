@@ -151,6 +151,11 @@ export class SignIn extends EventEmitter<SignInEvents> {
     return '/account';
   }
 
+  /** The pages of each role, for who has several. */
+  homes(): ReadonlyMap<Role, string> {
+    return this.#homes;
+  }
+
   /** An address of ours as the provider and the browser know it. */
   addressOf(path: string): string {
     return this.#baseUrl() + path;
@@ -208,7 +213,7 @@ export class SignIn extends EventEmitter<SignInEvents> {
         // The way here began at another site, so the login did not come along: it does when our own page asks.
         if (request.headers['sec-fetch-site'] === 'cross-site' && request.headers['sec-fetch-mode'] === 'navigate') return this.html(reply, 200, onwardPage(this.look(request), request.url));
         const path = request.url.split('?')[0] ?? '/';
-        const next = [...this.#homes.values()].includes(path) ? '' : `?next=${encodeURIComponent(path)}`;
+        const next = path === this.#homes.get('agent') ? '' : `?next=${encodeURIComponent(path)}`;
         return reply.redirect(`/login${next}`, 303);
       },
       locked: (_request, reply) => reply.redirect('/unlock', 303),
