@@ -1,8 +1,9 @@
 /**
  * Pages of ours in a frame of another site, in Chromium over https: what it may, and what others may not. That the
- * guards are what is seen here was tried by taking each away: without `frame-ancestors` the foreign parent frames us,
- * with `X-Frame-Options` left on the allowed one cannot, without `Partitioned` or with `SameSite=Strict` the login does
- * not hold in the frame, and without the look at Origin the parent's form logs the agent out and its socket opens.
+ * guards are what is seen here was tried by taking each away: without `frame-ancestors` the foreign parent frames us;
+ * with `SameSite=Strict`, or without `Partitioned`, the login in the frame is not what it should be; without the look
+ * at Origin the parent's form logs the agent out, and without the one at the socket's it opens. `X-Frame-Options` left
+ * on is seen by its header: Chromium heeds `frame-ancestors` alone.
  */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';

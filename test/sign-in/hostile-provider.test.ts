@@ -1,8 +1,9 @@
 /**
- * What no real provider sends. Each variant is one change to a token that is taken: the first test shows that. That
- * a check is what refuses was seen by taking it away: without `enableNonRepudiationChecks` the forged signatures come
- * in, without `expectedNonce` the foreign nonces do, without `isSignedWithKeyPair` and with 'none' allowed nothing does
- * (the library holds by itself), and with the look at `auth_time` gone the stale proof unlocks.
+ * What no real provider sends. Each variant is one change to a token that is taken: the first test shows that. That a
+ * check is what refuses was seen by taking it away: without `enableNonRepudiationChecks` three forged signatures come
+ * in, without `expectedNonce` a token without one, without the look at `email_verified` a foreign address, and without
+ * the one at `auth_time` a stale proof unlocks. Without `isSignedWithKeyPair` nothing does: the library refuses by
+ * itself, and ours is a second look.
  */
 import type { JWTPayload } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

@@ -1,4 +1,8 @@
-/** Against npm's oidc-provider in a process of its own. What no real provider would ever send is in hostile-provider.test.ts. */
+/**
+ * Against npm's oidc-provider in a process of its own. What no real provider would ever send is in
+ * hostile-provider.test.ts. Taken away one by one, these made a test here fail: the look at state, accounts by tenant,
+ * the tenant of what was begun, the person who unlocks, where a sign-in may be begun from, and where it may lead.
+ */
 import { afterEach, describe, expect, it } from 'vitest';
 import { startBrowser } from '../peers/browser.js';
 import { freePort } from '../peers/ports.js';

@@ -107,6 +107,9 @@ describe('a login', () => {
     await redis.cli('COPY', record, bramsKey, 'REPLACE');
     const b = await node();
     expect(await statusAt(b, at(b, other, a))).toBe(401);
+    const share = new RedisSessions({ link: b.link, prefix: 'tig', sealKeys });
+    expect(await share.get(bramsKey.replace('tig:login:', ''))).toBeUndefined();
+    expect(await share.get(record.replace('tig:login:', ''))).toMatchObject({ name: 'anna' });
   });
 
   it('idles on all nodes together', async () => {
