@@ -113,7 +113,8 @@ export class AgentScreen {
     if (shown) this.clear(shown.offered.callId, 'ended');
     const now = this.#now();
     this.#call = {
-      offered: { ...call }, identified: call.identified, offeredAt: now, phase: 'ringing', connectedAt: undefined,
+      offered: { ...call }, identified: call.identified, offeredAt: now,
+      phase: call.connectedMs === undefined ? 'ringing' : 'connected', connectedAt: call.connectedMs === undefined ? undefined : now - call.connectedMs,
       reveal: undefined, comparison: undefined, warning: undefined, transferAskedAt: undefined, leaseUntil: now + this.#leaseMs,
     };
     this.#send({ type: 'offer', call: this.#callOnPage()! });

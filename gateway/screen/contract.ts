@@ -27,6 +27,8 @@ export interface OfferedCall {
   canTransfer?: boolean;
   /** The colleague the caller comes from, as the agent should read it. */
   transferredBy?: string;
+  /** How long the two have heard each other already, in ms, for a call that comes to a screen in the middle; left out, it rings. */
+  connectedMs?: number;
   /** Where the call lives, when that may be another node. Screens do not look at it. */
   node?: string;
 }

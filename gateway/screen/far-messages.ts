@@ -17,6 +17,7 @@ const offered = z.object({
   canIdentify: z.boolean(),
   canTransfer: z.boolean().optional(),
   transferredBy: z.string().optional(),
+  connectedMs: z.number().optional(),
   node: z.string().optional(),
 });
 

@@ -52,6 +52,7 @@ interface Shown {
   readonly warnings: Set<Warning>;
   /** Whose screen was told of it last. */
   node: string;
+  connectedAt: number | undefined;
   /** When the call last said that it is alive. */
   renewedAt: number;
 }
@@ -125,11 +126,11 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
 
   offer(agent: string, call: OfferedCall): void {
     this.#guests.delete(agent);
-    const before = this.#shown.get(agent);
-    const warnings = before?.call.callId === call.callId ? before.warnings : new Set<Warning>();
+    const before = this.#shownCall(agent, call.callId);
+    const warnings = before?.warnings ?? new Set<Warning>();
     const node = this.#placeOf(agent) ?? this.#bus.id;
     const now = performance.now();
-    this.#shown.set(agent, { call, offeredAt: now, warnings, node, renewedAt: now });
+    this.#shown.set(agent, { call, offeredAt: now, warnings, node, connectedAt: before?.connectedAt, renewedAt: now });
     this.#carryOut(node, agent, 'offer', [call]);
   }
 
@@ -165,6 +166,8 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
   }
 
   connected(agent: string, callId: string): void {
+    const shown = this.#shownCall(agent, callId);
+    if (shown) shown.connectedAt ??= performance.now();
     this.#ofCall(agent, callId, 'connected', [callId]);
   }
 
@@ -278,8 +281,9 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
   /** The agent sits before another screen than the one that was told of the call, or before a new page. */
   #offerAgain(agent: string, shown: Shown, node: string): void {
     shown.node = node;
-    const { call, offeredAt, warnings } = shown;
-    this.#carryOut(node, agent, 'offer', [{ ...call, waitedMs: call.waitedMs + Math.round(performance.now() - offeredAt) }]);
+    const { call, offeredAt, connectedAt, warnings } = shown;
+    const since = (at: number): number => Math.round(performance.now() - at);
+    this.#carryOut(node, agent, 'offer', [{ ...call, waitedMs: call.waitedMs + since(offeredAt), ...(connectedAt !== undefined && { connectedMs: since(connectedAt) }) }]);
     for (const warning of warnings) this.#carryOut(node, agent, 'warn', [call.callId, warning]);
   }
 

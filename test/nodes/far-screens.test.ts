@@ -251,6 +251,9 @@ describe('an agent who goes from node to node', () => {
     const { reveal } = alive(home!, 'anna', 'c1');
     reveal();
     await until(() => page.shown?.name === 'Caller c1', 'the caller to be shown', soonMs);
+    home!.screens.connected('anna', 'c1');
+    await page.told('connected');
+    const connectedAt = performance.now();
     // To another node, to the one of the call, to the first again, and there once more while the other page is open.
     for (const [i, node] of [third!, home!, second!, second!, third!].entries()) {
       const acknowledged = home!.of('acknowledged').length;
@@ -260,6 +263,10 @@ describe('an agent who goes from node to node', () => {
       await until(() => older.shown === undefined && older.heard.at(-1)?.message.type === 'replaced', `move ${i}: the older page to be blank`, soonMs);
       await until(() => home!.of('acknowledged').length > acknowledged, `move ${i}: the acknowledgement`, soonMs);
       await page.told('warning');
+      // Nothing rings again, and the time of the conversation goes on.
+      const { phase, connectedMs } = (await page.told('hello')).call ?? (await page.told('offer')).call;
+      expect(phase).toBe('connected');
+      expect(Math.abs(connectedMs! - (performance.now() - connectedAt))).toBeLessThan(2_000);
       await until(() => nodes.filter(({ listener }) => listener.screens.isPresent('anna')).length === 1, `move ${i}: one live screen`, soonMs);
       for (const other of nodes) if (other !== node) expect(other.listener.screens.callOn('anna')).toBeUndefined();
     }
