@@ -8,6 +8,7 @@ export { KeyRing } from './key-ring.js';
 export { createIdentification, IdentifyError, pairingPages, type CallIdentification, type Identification, type PairingInvitation } from './identify/index.js';
 export { createBoards, type ProgressBoards, type ProgressEntry, type ProgressStep } from './progress/index.js';
 export { connectRedis, type RedisLink } from './redis/connect.js';
+export { LuaScript } from './redis/script.js';
 export type { VerifiedResult } from './results/verified-result.js';
 export { SealedBox } from './sealed-box.js';
 export { createVault, VaultError, type Claim, type CreatedSession, type Identity, type RevealedIdentity, type SessionVault, type Vault, type VaultErrorCode } from './vault/index.js';

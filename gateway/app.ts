@@ -92,7 +92,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     this.bus = createBus(config.store, this.link, log.child({ room: 'nodes' }));
     this.stopSharing = shareHappenings(this.happenings, this.bus, log.child({ room: 'happenings' }));
     this.tenants = config.tenants.map((tenant) => openTenant(tenant, {
-      config, link: this.link, metrics: this.metrics, log,
+      config, node: this.bus.id, link: this.link, metrics: this.metrics, log,
       coreUrl: () => this.urls.core,
       publicUrl: () => this.urls.public,
       demoCoreUrl: config.demo ? () => `${this.urls.public}/demo/core` : undefined,

@@ -29,6 +29,8 @@ export interface TenantRoom {
 
 export interface TenantSurroundings {
   readonly config: Pick<Config, 'calls' | 'store'>;
+  /** Name of this node, as other nodes know it. */
+  readonly node: string;
   /** Present when sessions are kept in Redis. */
   readonly link: RedisLink | undefined;
   readonly metrics: Metrics;
@@ -42,7 +44,7 @@ export interface TenantSurroundings {
 /** Wrong pairing codes before tries take turns, and the pace of the turns. */
 const pairingGuesses = { freePerTrunk: 100, freeInTotal: 100, paceSeconds: 10 };
 
-export function openTenant(tenant: Tenant, { config, link, metrics, log: parent, coreUrl, publicUrl, demoCoreUrl }: TenantSurroundings): TenantRoom {
+export function openTenant(tenant: Tenant, { config, node, link, metrics, log: parent, coreUrl, publicUrl, demoCoreUrl }: TenantSurroundings): TenantRoom {
   const { codes, sessions } = tenant;
   const log = parent.child({ tenant: tenant.name });
   const redis = link && config.store.kind === 'redis' ? { link, tenant: tenant.name, prefix: config.store.prefix, sealKeys: config.store.sealKeys } : undefined;
@@ -79,7 +81,7 @@ export function openTenant(tenant: Tenant, { config, link, metrics, log: parent,
     config: tenant,
     keys: new KeyRing(tenant.idContact),
     vault, boards, guard, pairingGuard, feedback, identification,
-    desk: createDesk(tenant),
+    desk: createDesk(tenant, { node, redis, log: log.child({ room: 'desk' }) }),
     directory: new Directory(tenant),
     isOpen: ({ queue }) => openingAt(queue.hours, new Date()).open,
     close: async () => {

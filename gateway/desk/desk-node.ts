@@ -51,8 +51,10 @@ interface Occupying {
 export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk {
   protected readonly node: string;
   protected readonly times: DeskTimes;
-  /** Agents with a screen here, and their skills. */
-  protected readonly screens = new Map<string, readonly string[]>();
+  /** Agents with a screen here, and whether they take calls, if they said so here. */
+  protected readonly screens = new Map<string, boolean | undefined>();
+  /** What each agent said last here of taking calls; a screen says so before it is there. */
+  private readonly said = new Map<string, boolean>();
   protected readonly agents: ReadonlyMap<string, DeskAgent>;
   protected closed = false;
   private readonly services: ReadonlyMap<string, DeskService>;
@@ -143,8 +145,8 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
     const known = this.agents.get(agent);
     if (!known || this.screens.has(agent) === present) return;
     if (present) {
-      this.screens.set(agent, known.skills);
-      this.submit({ do: 'come', agent, skills: known.skills, holdMs: this.holdMs(agent) });
+      this.screens.set(agent, this.said.get(agent));
+      this.submit({ do: 'come', agent, skills: known.skills });
     } else {
       this.screens.delete(agent);
       this.submit({ do: 'go', agent });
@@ -153,7 +155,10 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
 
   setAvailable(agent: string, available: boolean): void {
     const known = this.agents.get(agent);
-    if (known) this.submit({ do: 'available', agent, skills: known.skills, available });
+    if (!known) return;
+    this.said.set(agent, available);
+    if (this.screens.has(agent)) this.screens.set(agent, available);
+    this.submit({ do: 'available', agent, skills: known.skills, available });
   }
 
   async seatOf(agent: string): Promise<Seat | undefined> {
@@ -202,14 +207,25 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
     return { self: this.node, screens: this.screens, times: this.times, newOffer: () => this.newOffer() };
   }
 
-  /** How long an agent who comes to this node is left alone. */
-  protected holdMs(_agent: string): number {
-    return 0;
+  /** What a call of this node knows of an offer: it has it, gave it back, or never heard of it. */
+  protected offerIs(offer: string): 'given' | 'freed' | 'unknown' {
+    const given = this.given.get(offer);
+    return given ? (given.freed ? 'freed' : 'given') : 'unknown';
   }
 
-  /** Whether a call of this node has been told of this offer and has not given it back. */
-  protected isGiven(offer: string): boolean {
-    return this.given.get(offer)?.freed === false;
+  /** Whether a call of this node is in the line, as the call sees it. */
+  protected waits(callId: string): boolean {
+    return this.line.has(callId);
+  }
+
+  /** Whether this node has anything here. */
+  protected get hasAnything(): boolean {
+    return this.screens.size > 0 || this.line.size > 0 || this.given.size > 0 || this.occupying.size > 0;
+  }
+
+  /** The desk's clock turned out to be another one. */
+  protected clockMoved(byMs: number): void {
+    for (const [callId, { since, service }] of this.arrivals) this.arrivals.set(callId, { since: since + byMs, service });
   }
 
   /**
@@ -255,7 +271,11 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
   private tellOffer(agent: string, { offer, callId, answeredAt, place }: Held): void {
     if (this.given.has(offer)) return;
     const known = this.agents.get(agent);
-    if (!known || place === undefined || answeredAt !== undefined || !this.line.has(callId)) {
+    if (!known) {
+      this.given.set(offer, { agent, callId, freed: true });
+      return this.submit({ do: 'refuse', agent, callId });
+    }
+    if (place === undefined || answeredAt !== undefined || !this.line.has(callId)) {
       // The call has gone, or moved on, before this offer reached it.
       this.given.set(offer, { agent, callId, freed: true });
       return this.submit({ do: 'free', agent, callId, because: 'moved', wrapUpMs: 0 });

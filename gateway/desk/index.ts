@@ -1,7 +1,10 @@
+import type { Logger } from 'pino';
 import type { Config, Tenant } from '../../config/index.js';
+import type { RedisLink } from '../../core-bridge/index.js';
 import type { Desk, DeskAgent, Waiting } from './contract.js';
 import type { DeskService } from './desk-node.js';
 import { MemoryDesk } from './memory-desk.js';
+import { RedisDesk } from './redis/redis-desk.js';
 
 export { seatStates, type Desk, type DeskAgent, type DeskEvents, type DeskView, type FreedBecause, type Outlook, type QueueView, type Seat, type SeatState, type Waiting } from './contract.js';
 export { openingAt, type Opening } from './hours.js';
@@ -22,8 +25,19 @@ export function waitingFor(callId: string, { name, queue }: Service): Waiting {
 /** How long a caller of this service waits at most, in ms. */
 export const longestWaitMs = ({ queue }: Service, calls: Pick<Config['calls'], 'maxWaitMs'>): number => queue.maxWaitMs ?? calls.maxWaitMs;
 
-export function createDesk({ agents, services }: Pick<Tenant, 'agents' | 'services'>): Desk {
-  const deskAgents = agents.map(({ name, displayName, phone, skills }): DeskAgent => ({ name, displayName, phone, skills }));
-  const deskServices = services.map(({ name, queue }): DeskService => ({ name, skills: queue.skills, wrapUpMs: queue.wrapUpSeconds * 1_000, maxWaiting: queue.maxWaiting }));
-  return new MemoryDesk({ agents: deskAgents, services: deskServices });
+export interface DeskSurroundings {
+  /** Name of this node, as other nodes know it. */
+  readonly node: string;
+  /** Present: the desk is shared with the other nodes. Its key in Redis begins with `prefix`. */
+  readonly redis?: { readonly link: RedisLink; readonly prefix: string } | undefined;
+  readonly log: Logger;
+}
+
+export function createDesk({ name: tenant, agents, services }: Pick<Tenant, 'name' | 'agents' | 'services'>, { node, redis, log }: DeskSurroundings): Desk {
+  const options = {
+    agents: agents.map(({ name, displayName, phone, skills }): DeskAgent => ({ name, displayName, phone, skills })),
+    services: services.map(({ name, queue }): DeskService => ({ name, skills: queue.skills, wrapUpMs: queue.wrapUpSeconds * 1_000, maxWaiting: queue.maxWaiting })),
+    node,
+  };
+  return redis ? new RedisDesk({ ...options, ...redis, tenant, log }) : new MemoryDesk(options);
 }

@@ -14,13 +14,16 @@ export type DeskAct =
   | { do: 'answered'; agent: string; callId: string }
   | { do: 'occupy'; agent: string; skills: readonly string[]; callId: string; service?: string; offer: string }
   | { do: 'free'; agent: string; callId: string; because: FreedBecause; wrapUpMs: number }
+  /** The call's node does not know the agent it was given. */
+  | { do: 'refuse'; agent: string; callId: string }
   | { do: 'wrapUpDone'; agent: string }
-  /** `holdMs`: no offers for so long. */
-  | { do: 'come'; agent: string; skills: readonly string[]; holdMs: number }
+  | { do: 'come'; agent: string; skills: readonly string[] }
   | { do: 'go'; agent: string }
   | { do: 'available'; agent: string; skills: readonly string[]; available: boolean }
   /** What a node that was out of touch has, in place of what is known of it. */
-  | { do: 'rejoin'; part: DeskState; settleMs: number };
+  | { do: 'rejoin'; part: DeskState; settleMs: number }
+  /** The node has nothing here any more. */
+  | { do: 'bye' };
 
 export interface DeskTimes {
   /** How long an agent whose phone did not take a call is left alone, growing with each miss. */
@@ -45,9 +48,11 @@ export interface StepContext {
   readonly self: string;
   /** Several nodes write this state: leases count. */
   readonly shared: boolean;
-  /** Agents with a screen on this node, and their skills. */
-  readonly screens: ReadonlyMap<string, readonly string[]>;
+  /** Agents with a screen on this node, and whether they take calls, if they said so here. */
+  readonly screens: ReadonlyMap<string, boolean | undefined>;
   readonly times: DeskTimes;
+  /** Agents who are not to be given to anybody before a time. */
+  readonly notBefore?: ReadonlyMap<string, number>;
   /** A new name for each offer. */
   newOffer(): string;
 }
@@ -128,12 +133,19 @@ class Step {
       }
       case 'occupy': return this.occupy(act);
       case 'free': return this.free(act);
+      case 'refuse': {
+        const seat = this.seatWith(act);
+        if (!seat) return;
+        const { call, ...rest } = seat;
+        if (call.place) this.put(this.calls, act.callId, call.place);
+        return this.change(act.agent, rest, { unknownTo: [...(rest.unknownTo ?? []), this.self] });
+      }
       case 'wrapUpDone': {
         const seat = this.seats.get(act.agent);
         if (seat && seat.wrapUpUntil > this.now) this.change(act.agent, seat, { wrapUpUntil: 0, idleSince: this.now });
         return;
       }
-      case 'come': return this.come(act.agent, act.skills, act.holdMs);
+      case 'come': return this.come(act.agent, act.skills);
       case 'go': {
         const seat = this.seats.get(act.agent);
         if (seat?.asks === this.self) this.change(act.agent, without(seat, 'asks'), {});
@@ -148,6 +160,7 @@ class Step {
         return;
       }
       case 'rejoin': return this.rejoin(act.part, act.settleMs);
+      case 'bye': return this.drop(this.nodes, this.self);
     }
   }
 
@@ -178,18 +191,17 @@ class Step {
     this.change(agent, seat, { idleSince: now + wrapUpMs, misses: 0, restsUntil: 0, wrapUpUntil: now + wrapUpMs });
   }
 
-  private come(agent: string, skills: readonly string[], holdMs: number): void {
-    const seat = { ...(this.seats.get(agent) ?? emptySeat(skills, this.now)), skills };
+  private come(agent: string, skills: readonly string[]): void {
+    const seat = { ...without(this.seats.get(agent) ?? emptySeat(skills, this.now), 'unknownTo'), skills };
     const { node } = seat;
     if (node === this.self) return this.change(agent, without(seat, 'asks'), {});
     // The node before us may be about to ring this agent: it hands the seat over when it has heard.
     if (node !== undefined && this.isAlive(node)) return this.change(agent, seat, { asks: this.self });
-    this.seat(agent, without(seat, 'asks'), this.self, holdMs);
+    this.seat(agent, without(seat, 'asks'), this.self);
   }
 
-  private seat(agent: string, seat: SeatRecord, node: string, holdMs = 0): void {
-    const restsUntil = holdMs > 0 ? Math.max(seat.restsUntil, this.now + holdMs) : seat.restsUntil;
-    this.change(agent, without(seat, 'silent'), { node, idleSince: this.now, restsUntil });
+  private seat(agent: string, seat: SeatRecord, node: string): void {
+    this.change(agent, without(seat, 'silent'), { node, idleSince: this.now });
   }
 
   private unseat(agent: string, { node: _node, asks, silent: _silent, ...seat }: SeatRecord): void {
@@ -207,7 +219,7 @@ class Step {
       if (seat.node !== undefined && !this.isAlive(seat.node)) this.unseat(agent, seat);
       else if (seat.node === self && seat.asks !== undefined) this.unseat(agent, seat);
       else if (seat.node === self && seat.silent) this.change(agent, without(seat, 'silent'), {});
-      else if (seat.node === undefined && this.context.screens.has(agent)) this.seat(agent, seat, self);
+      else if (seat.node === undefined && this.context.screens.has(agent)) this.seat(agent, { ...seat, available: this.context.screens.get(agent) ?? seat.available }, self);
       else if (seat.node === undefined && !seat.call && now > seat.since + AWAY_KEPT_MS) this.drop(this.seats, agent);
     }
     for (const [agent, seat] of this.seats) {
@@ -238,18 +250,19 @@ class Step {
   /** Gives free agents to those who wait. */
   match(): void {
     const { now } = this;
-    const free = new Map([...this.seats].filter(([, seat]) => seat.state === 'available' && !seat.silent && seat.asks === undefined));
-    /** Skills for which nobody is free: whoever else asks for them need not be looked at. */
+    const { notBefore } = this.context;
+    const free = new Map([...this.seats].filter(([agent, seat]) => seat.state === 'available' && !seat.silent && seat.asks === undefined && (notBefore?.get(agent) ?? 0) <= now));
+    /** Nodes and skills for which nobody is free: whoever else asks for them need not be looked at. */
     const hopeless = new Set<string>();
     if (now < this.settlesAt || free.size === 0) return;
     for (const [callId, call] of inOrder(this.calls)) {
       if (free.size === 0) return;
       const wanted = call.wanted && call.wanted.until > now ? call.wanted.agent : undefined;
-      const skills = JSON.stringify(call.skills);
-      if (wanted === undefined && hopeless.has(skills)) continue;
-      const agent = wanted === undefined ? longestIdle(free, call.skills) : free.has(wanted) ? wanted : undefined;
+      const kind = `${call.node} ${JSON.stringify(call.skills)}`;
+      if (wanted === undefined && hopeless.has(kind)) continue;
+      const agent = longestIdle(free, call, wanted);
       if (agent === undefined) {
-        if (wanted === undefined) hopeless.add(skills);
+        if (wanted === undefined) hopeless.add(kind);
         continue;
       }
       const seat = free.get(agent)!;
@@ -282,10 +295,12 @@ class Step {
     const mine = ours.call?.node === self ? ours.call : undefined;
     const { call: _call, ...rest } = known;
     // An offer of theirs that nobody agreed to has reached nobody.
-    const stands = theirs && (theirs.agreeBy === undefined || !mine);
-    if (mine && theirs && !stands && theirs.place && this.isAlive(theirs.node)) this.put(this.calls, theirs.callId, theirs.place);
-    const call = stands ? theirs : mine;
-    const ownScreen = ours.node === self && (known.node === undefined || known.node === self || !this.isAlive(known.node));
+    const stands = theirs && (theirs.agreeBy === undefined || !ours.call);
+    if (theirs && !stands && theirs.place && this.isAlive(theirs.node)) this.put(this.calls, theirs.callId, theirs.place);
+    // Whom we agreed to give to a call of theirs stays given until they say otherwise: they may not have come back yet.
+    const call = (stands ? theirs : mine) ?? ours.call;
+    // A newer screen elsewhere knows better whether the agent takes calls.
+    const ownScreen = ours.node === self && known.asks === undefined && (known.node === undefined || known.node === self || !this.isAlive(known.node));
     const { available, idleSince, misses, restsUntil, wrapUpUntil } = ours;
     this.change(agent, rest, { ...(call && { call }), ...(ownScreen && { node: self, available, idleSince, misses, restsUntil, wrapUpUntil }) });
   }
@@ -325,11 +340,12 @@ class Step {
   }
 }
 
-function longestIdle(free: ReadonlyMap<string, SeatRecord>, skills: readonly string[]): string | undefined {
+function longestIdle(free: ReadonlyMap<string, SeatRecord>, { node, skills }: InLine, wanted: string | undefined): string | undefined {
   let best: [string, SeatRecord] | undefined;
   for (const entry of free) {
     const [agent, seat] = entry;
-    if (!hasSkills(seat, skills)) continue;
+    if (wanted === undefined ? !hasSkills(seat, skills) : agent !== wanted) continue;
+    if (seat.unknownTo?.includes(node)) continue;
     if (!best || seat.idleSince < best[1].idleSince || (seat.idleSince === best[1].idleSince && agent < best[0])) best = entry;
   }
   return best?.[0];
@@ -340,19 +356,25 @@ function without<T extends object, K extends keyof T>(value: T, key: K): Omit<T,
   return rest;
 }
 
-/** When the state changes next without anybody doing anything; Infinity when it does not. */
-export function nextDue(state: DeskState): number {
+/**
+ * When the state changes next without anybody doing anything; Infinity when it does not.
+ * @param after this time; when it was last written unless told otherwise
+ * @param elsewhereMs how much later this node looks at what another node has, which that node will look at itself
+ */
+export function nextDue(state: DeskState, after = state.at, self?: string, elsewhereMs = 0): number {
   let due = Infinity;
-  const at = (time: number | undefined): void => {
-    if (time !== undefined && time > state.at && time < due) due = time;
+  const at = (time: number | undefined, node: string | undefined): void => {
+    if (time === undefined || time <= state.at) return;
+    const when = node === self ? time : time + elsewhereMs;
+    if (when > after && when < due) due = when;
   };
-  for (const { wanted } of state.calls.values()) at(wanted?.until);
-  for (const { restsUntil, wrapUpUntil, call } of state.seats.values()) {
-    at(restsUntil);
-    at(wrapUpUntil);
-    at(call?.agreeBy);
-    at(call?.endsAt);
+  for (const { wanted, node } of state.calls.values()) at(wanted?.until, node);
+  for (const { restsUntil, wrapUpUntil, call, node } of state.seats.values()) {
+    at(restsUntil, node);
+    at(wrapUpUntil, node);
+    at(call?.agreeBy, node);
+    at(call?.endsAt, node);
   }
-  if (state.calls.size > 0) at(state.settlesAt);
+  if (state.calls.size > 0) at(state.settlesAt, self);
   return due;
 }

@@ -44,6 +44,8 @@ export interface SeatRecord {
   readonly asks?: string;
   /** `node` did not answer when it was last asked: no offers until it is heard of. */
   readonly silent?: true;
+  /** Nodes that do not know this agent, because their configuration is another one: their calls are given to others. */
+  readonly unknownTo?: readonly string[];
   readonly available: boolean;
   /** The longest idle is served first. */
   readonly idleSince: number;

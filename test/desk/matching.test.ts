@@ -47,7 +47,7 @@ class Room {
   }
 }
 
-const sits = (agent: string, ...skills: string[]): DeskAct[] => [{ do: 'come', agent, skills, holdMs: 0 }, { do: 'available', agent, skills, available: true }];
+const sits = (agent: string, ...skills: string[]): DeskAct[] => [{ do: 'come', agent, skills }, { do: 'available', agent, skills, available: true }];
 const answers = (agent: string, callId: string): DeskAct => ({ do: 'answered', agent, callId });
 const frees = (agent: string, callId: string, because: 'ended' | 'missed' | 'failed' | 'moved' = 'ended', wrapUpMs = 0): DeskAct => ({ do: 'free', agent, callId, because, wrapUpMs });
 
@@ -168,13 +168,13 @@ describe('wrap-up', () => {
   it('outlasts a page that is loaded again', () => {
     const room = talked(5_000).do({ do: 'go', agent: 'anna' });
     expect(room.seat('anna')).toBe('away');
-    expect(room.do({ do: 'come', agent: 'anna', skills: [], holdMs: 0 }).seat('anna')).toBe('wrapUp');
+    expect(room.do({ do: 'come', agent: 'anna', skills: [] }).seat('anna')).toBe('wrapUp');
   });
 });
 
 describe('a seat', () => {
   it('is away, on a break, available, offered, busy as things go', () => {
-    const room = new Room().do({ do: 'come', agent: 'anna', skills: [], holdMs: 0 });
+    const room = new Room().do({ do: 'come', agent: 'anna', skills: [] });
     expect(room.seat('anna')).toBe('break');
     room.do(...sits('anna'));
     expect(room.seat('anna')).toBe('available');
@@ -234,7 +234,7 @@ describe('what is told to those who wait', () => {
     expect(room.expectedMs('second')).toBe(240_000);
     room.do({ do: 'go', agent: 'anna' });
     expect(room.expectedMs('second')).toBeUndefined();
-    room.do({ do: 'come', agent: 'anna', skills: [], holdMs: 0 });
+    room.do({ do: 'come', agent: 'anna', skills: [] });
     room.after(7_200_000);
     expect(room.expectedMs('second')).toBeUndefined();
   });
