@@ -249,6 +249,8 @@ describe('the configuration that is mounted', () => {
     const actions = elements('freeswitch/dialplan.xml').filter(({ tag }) => tag === 'action').map(({ attributes }) => `${attributes['application']} ${attributes['data'] ?? ''}`.trim());
     expect(actions[0]).toBe('answer');
     expect(actions.at(-1)).toBe('socket ${sip_h_X-esl-outbound} async full');
+    // A leg outlives the one it is bridged with, or was about to be.
+    expect(actions).toEqual(expect.arrayContaining(['set hangup_after_bridge=false', 'set park_after_bridge=true', 'set uuid_bridge_park_on_cancel=true']));
     const loaded = elements('freeswitch/modules.xml').filter(({ tag }) => tag === 'load').map(({ attributes }) => attributes['module']);
     expect(loaded).toEqual(expect.arrayContaining(['mod_event_socket', 'mod_sofia', 'mod_commands', 'mod_dptools', 'mod_dialplan_xml', 'mod_sndfile', 'mod_tone_stream']));
   });

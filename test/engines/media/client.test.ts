@@ -411,6 +411,24 @@ describe('bridge', () => {
     await expect(ep.bridge('11111111-2222-3333-4444-555555555555')).rejects.toThrow('Invalid uuid');
   });
 
+  // Whoever was to be talked with hangs up at once: FreeSWITCH ends both legs then, unless its dialplan says otherwise.
+  test.each(['at the same moment', 'a moment later'])('with one that goes %s: the other stays and hears what is played', async (when) => {
+    const a = await talk();
+    const b = await talk();
+    const heard = listen(a.ep);
+    await within(a.ep.bridge(b.ep), 1000, 'bridge');
+    if (when === 'a moment later') await sleep(20);
+    await within(b.ep.destroy(), 2000, 'destroy b');
+    const c = await talk();
+    await within(a.ep.play('tone_stream://%(300,0,440)'), 5000, 'play when the other is gone');
+    expect(kinds(heard).slice(-4)).toEqual(['EXECUTE playback', 'PLAYBACK_START %(300,0,440)', 'PLAYBACK_STOP %(300,0,440) done', 'EXECUTE_COMPLETE playback']);
+    c.phone.session.play(new ToneSource(1300));
+    await within(a.ep.bridge(c.ep), 1000, 'bridge with the next');
+    a.phone.frames.length = 0;
+    await until(() => a.phone.frames.length >= 20 && amplitudeOf(concat(a.phone.frames.slice(-20)), 1300) > 7000, 'the next one is heard', 5000);
+    expect(a.ep.connected).toBe(true);
+  }, 20_000);
+
   test('broadcast to both', async () => {
     const a = await talk();
     const b = await talk();
