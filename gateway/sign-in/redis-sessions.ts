@@ -66,8 +66,8 @@ export class RedisSessions implements SessionShare {
     throw new Error('a login was changed by others all the time');
   }
 
-  async remove(key: string): Promise<void> {
-    await this.#link.run((redis) => redis.unlink(this.#recordKey(key)));
+  async remove(key: string): Promise<boolean> {
+    return (await this.#link.run((redis) => redis.unlink(this.#recordKey(key)))) > 0;
   }
 
   async oldest({ key, name, startedAt }: SessionRecord, most: number, lifetimeMs: number): Promise<string[]> {

@@ -30,7 +30,8 @@ export interface SessionShare {
    * @returns the changed record; undefined when it is gone
    */
   change(key: string, change: (record: SessionRecord) => SessionRecord, lifetimeMs: number): Promise<SessionRecord | undefined>;
-  remove(key: string): Promise<void>;
+  /** @returns whether it was there */
+  remove(key: string): Promise<boolean>;
   /** Notes that this login is the person's newest. @returns keys of older ones beyond the most that one person may have */
   oldest(record: SessionRecord, most: number, lifetimeMs: number): Promise<string[]>;
   /** Says to all nodes that something about this login changed. A hint: messages may be lost. */

@@ -49,7 +49,10 @@ export interface SessionsOptions {
 
 /** What became of sessions, to be told by their owner. */
 export interface SessionChanges {
+  /** On every node that knows it. */
   ended: (session: Session) => void;
+  /** The same, on one node alone. */
+  over: (session: Session) => void;
   locked: (session: Session) => void;
   unlocked: (session: Session) => void;
 }
@@ -80,7 +83,7 @@ export class Sessions {
   readonly #changes: SessionChanges;
   readonly #sessions = new Map<string, LiveSession>();
   /** Logins that ended here: when, and whether the share knows. */
-  readonly #gone = new Map<string, { at: number; removed: boolean }>();
+  readonly #gone = new Map<string, { at: number; removed: boolean; session: Session | undefined }>();
   readonly #stopHearing: () => void;
   #sweeping = false;
 
@@ -189,15 +192,19 @@ export class Sessions {
       session.ended = true;
       this.#changes.ended(session);
     }
-    if (this.#share) await this.#removeFrom(this.#share, key);
+    if (this.#share) await this.#removeFrom(this.#share, key, session);
+    else if (session) this.#changes.over(session);
   }
 
-  async #removeFrom(share: SessionShare, key: string): Promise<void> {
-    this.#gone.set(key, { at: this.#now(), removed: false });
+  async #removeFrom(share: SessionShare, key: string, session: Session | undefined): Promise<void> {
+    this.#gone.set(key, { at: this.#now(), removed: false, session });
     if (this.#gone.size > maxRemembered) this.#gone.delete(this.#gone.keys().next().value!);
     try {
-      await share.remove(key);
-      this.#gone.set(key, { at: this.#now(), removed: true });
+      const wasThere = await share.remove(key);
+      this.#gone.set(key, { at: this.#now(), removed: true, session: undefined });
+      if (!wasThere) return;
+      // Of all nodes that end it, the one that took it away.
+      if (session) this.#changes.over(session);
       await share.tell(key);
     } catch (error) {
       this.#options.log.warn({ err: error }, 'a login that ended here is not told to the other nodes yet');
@@ -261,8 +268,8 @@ export class Sessions {
   }
 
   async #readAll(share: SessionShare): Promise<void> {
-    for (const [key, { at, removed }] of [...this.#gone]) {
-      if (!removed) await this.#removeFrom(share, key);
+    for (const [key, { at, removed, session }] of [...this.#gone]) {
+      if (!removed) await this.#removeFrom(share, key, session);
       else if (this.#now() - at > rememberEndedMs) this.#gone.delete(key);
     }
     const keys = [...this.#sessions.values()].filter(({ readAt }) => this.#now() - readAt >= freshForMs / 2).map(({ key }) => key);

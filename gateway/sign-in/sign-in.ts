@@ -116,10 +116,8 @@ export class SignIn extends EventEmitter<SignInEvents> {
         now,
       },
       {
-        ended: (session) => {
-          this.emit('ended', session);
-          this.options.happenings?.tell({ type: 'agent.signedOut', tenant: session.principal.tenant, agent: session.agent, by: session.principal.by });
-        },
+        ended: (session) => this.emit('ended', session),
+        over: ({ agent, principal: { tenant, by } }) => this.options.happenings?.tell({ type: 'agent.signedOut', tenant, agent, by }),
         locked: (session) => this.emit('locked', session),
         unlocked: (session) => this.emit('unlocked', session),
       },

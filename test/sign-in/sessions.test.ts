@@ -11,7 +11,7 @@ function make(policy: SessionPolicy, maxPerPerson = 5) {
   const told: [what: string, session: Session][] = [];
   const sessions = new Sessions(
     { policyOf: () => policy, principalOf: () => undefined, log: pino({ level: 'silent' }), maxPerPerson, now: () => clock.now },
-    { ended: (session) => told.push(['ended', session]), locked: (session) => told.push(['locked', session]), unlocked: (session) => told.push(['unlocked', session]) },
+    { ended: (session) => told.push(['ended', session]), over: () => undefined, locked: (session) => told.push(['locked', session]), unlocked: (session) => told.push(['unlocked', session]) },
   );
   return { sessions, clock, told };
 }

@@ -58,6 +58,9 @@ describe('a login', () => {
     expect(Date.now() - loggedOutAt).toBeLessThan(2_500);
     expect(await statusAt(b, onB)).toBe(401);
     expect(await statusAt(a, at(a, onB, b))).toBe(401);
+    // Both nodes knew it, and it is told once.
+    const told = [...a.happened, ...b.happened].map(({ type }) => type);
+    expect(told).toEqual(['agent.signedIn', 'agent.signedOut']);
   });
 
   it('survives a node, and is nothing to a node with another seal', async () => {

@@ -255,6 +255,13 @@ $('lock').addEventListener('submit', () => {
   forgetCall();
   render();
 });
+// The same; and the socket's own goodbye must not lead elsewhere than the answer does.
+document.querySelector('form[action="/logout"]').addEventListener('submit', () => {
+  disconnect();
+  forgetCall();
+  connection = 'connecting';
+  render();
+});
 
 startShortcuts({
   break: toggleAvailability,
