@@ -120,7 +120,9 @@ function isListed(name: string, listed: readonly string[]): boolean {
 
 /** `represented_bsn` -> `bsn`, `on_behalf_of` -> `name`; undefined for an attribute of the caller. */
 function representedPart(name: string, listed: readonly string[]): string | undefined {
-  for (const whole of [name, name.slice(name.lastIndexOf('.') + 1)]) {
+  const parts = name.split('.');
+  // A name may have a place before it: `pbdf.kvk.represented.bsn`.
+  for (const whole of parts.map((_part, i) => parts.slice(i).join('.'))) {
     for (const one of listed) {
       if (!whole.toLowerCase().startsWith(one.toLowerCase())) continue;
       const rest = whole.slice(one.length);

@@ -5,9 +5,9 @@ import { bothLanguages, visible } from './visible.js';
 
 type Level = 'low' | 'substantial' | 'high';
 
-const means: Readonly<Record<string, string>> = {
-  digid: 'DigiD', irma: 'Yivi (IRMA)', yivi: 'Yivi', eherkenning: 'eHerkenning', eidas: 'eIDAS', idin: 'iDIN', itsme: 'itsme',
-};
+const means = new Map([
+  ['digid', 'DigiD'], ['irma', 'Yivi (IRMA)'], ['yivi', 'Yivi'], ['eherkenning', 'eHerkenning'], ['eidas', 'eIDAS'], ['idin', 'iDIN'], ['itsme', 'itsme'],
+]);
 
 const levels: Readonly<Record<Level, Label>> = {
   low: { nl: 'Laag', en: 'Low' }, substantial: { nl: 'Substantieel', en: 'Substantial' }, high: { nl: 'Hoog', en: 'High' },
@@ -42,7 +42,7 @@ const known = new Map<string, readonly [Level, Label?]>([
 export function meansForPage(authMethod: string | undefined, assurance: string | undefined, settings: Pick<Tenant['screen'], 'loginMeans'>): MeansOnPage | null {
   if (authMethod === undefined) return null;
   const own = Object.hasOwn(settings.loginMeans, authMethod) ? settings.loginMeans[authMethod] : undefined;
-  const name = own ? { nl: own.nl, en: own.en } : bothLanguages(means[authMethod.toLowerCase()] ?? visible(authMethod, 100).text);
+  const name = own ? { nl: own.nl, en: own.en } : bothLanguages(means.get(authMethod.toLowerCase()) ?? visible(authMethod, 100).text);
   return { name, assurance: assuranceOf(assurance ?? own?.assurance) };
 }
 

@@ -21,6 +21,7 @@ import { words } from './words.js';
 const oldAfterMs = 15 * 60_000;
 /** How long a short confirmation stands for a screen reader, in ms. */
 const saidMs = 4000;
+const stateIcons = { break: 'cup', resting: 'cup', wrapUp: 'pen' };
 
 let language = chosenLanguage();
 let connection = 'connecting'; // connecting | live | lost | replaced
@@ -160,7 +161,7 @@ function render() {
   const isIdentityComing = live && call !== null && !$('identity').firstChild;
   $('placeholder').hidden = !isIdentityComing;
   setText($('placeholder'), isIdentityComing ? w.placeholder[call.phase === 'connected' ? 'fetching' : call.identified === 'verified' ? 'verified' : 'other'] : '');
-  setIcon($('state-icon'), state === 'break' || state === 'wrapUp' || state === 'resting' ? 'cup' : 'phone');
+  setIcon($('state-icon'), stateIcons[state] ?? 'phone');
   $('call').hidden = !live;
   $('call').className = live ? (call ? `busy ${call.phase}` : `idle ${state}`) : '';
   document.body.classList.toggle('in-call', live && call !== null);
