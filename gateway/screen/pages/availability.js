@@ -3,7 +3,6 @@ import { $, setText } from './dom.js';
 import { clock } from './time.js';
 import { words } from './words.js';
 
-/** The last seconds of wrap-up are not counted out loud, and neither are the others. */
 const radios = [...document.querySelectorAll('input[name=availability]')];
 
 let say = () => undefined;

@@ -28,6 +28,7 @@ export function startTransfer(tell, onChange) {
   changed = onChange;
 }
 
+/** Tells targets of a list apart. */
 const key = (target) => `${target.kind} ${target.name ?? ''}`;
 
 export function hearTransfer(message) {
