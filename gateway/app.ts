@@ -14,7 +14,6 @@ import type { HandedOverCall } from './call/live-call.js';
 import { Reception } from './call/reception.js';
 import { createCti, type Cti } from './cti/index.js';
 import { EngineError, Engines, type EngineAddresses } from './engines/spawn.js';
-import { FigureKeeper } from './figures.js';
 import { Happenings } from './happenings.js';
 import { shareHappenings } from './happenings-on-bus.js';
 import { bounded } from './media/bounded.js';
@@ -30,6 +29,7 @@ import { HandedOverCalls } from './pop/handed-over.js';
 import { popRoutes } from './pop/pop-routes.js';
 import { SipNode } from './sip/node.js';
 import { Trunks } from './sip/trunks.js';
+import { Supervision } from './supervisor/index.js';
 import { openTenant, type TenantRoom } from './tenants.js';
 
 /** A part of the gateway could not start; the message names the setting to change. */
@@ -53,8 +53,6 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   readonly metrics: Metrics;
   /** What happens to calls and agents, for whoever keeps count of it. */
   readonly happenings: Happenings;
-  /** Today's figures of each municipality, for supervisors. */
-  readonly figures: FigureKeeper;
   /** Who saw what; taken up before anything starts. */
   private audit: Audit = noAudit;
   /** Events for other desktops. */
@@ -72,6 +70,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   /** Of all nodes. */
   private readonly farScreens: FarScreens;
   private readonly reception: Reception;
+  private readonly supervision: Supervision;
   private readonly nodes: SipNode[] = [];
   private readonly servers: FastifyInstance[] = [];
   private coreServer: FastifyInstance | undefined;
@@ -81,7 +80,6 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   private constructor(private readonly config: Config, private readonly log: Logger) {
     super();
     this.happenings = new Happenings(log.child({ room: 'happenings' }));
-    this.figures = new FigureKeeper({ happenings: this.happenings });
     this.metrics = new Metrics({
       waiting: () => this.sum(({ desk }) => desk.waiting),
       agentsReady: () => this.sum(({ desk }) => desk.staffed),
@@ -146,6 +144,16 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       trunks,
       log,
     );
+    this.supervision = new Supervision({
+      tenants: this.tenants,
+      signIn: this.signIn,
+      happenings: this.happenings,
+      bus: this.bus,
+      callsOf: (tenant) => this.reception.callsOf(tenant),
+      link: this.link,
+      store: config.store,
+      log: log.child({ room: 'supervisor' }),
+    });
   }
 
   private readonly trunks: Trunks;
@@ -235,10 +243,11 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     this.farScreens.close();
     this.screens.close();
     this.handedOver.close();
+    // After the last call's end has been counted.
+    await step('figures', this.supervision.close());
     this.signIn.close();
     await step('events for other desktops', this.cti.close());
     this.stopSharing();
-    this.figures.close();
     await step('listeners', Promise.all(this.servers.map((listener) => listener.close())));
     for (const node of this.nodes) node.close();
     if (this.engines) await step('engines', this.engines.stop());
@@ -278,7 +287,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     });
     const apps = { public: make('public'), core, agents: make('agents'), ops: make('ops') };
     this.servers.push(...Object.values(apps));
-    await apps.agents.register(agentsListener(this.signIn, [this.screens.plugin, popRoutes(this.signIn, this.handedOver), auditPages({ signIn: this.signIn, audit: this.audit, single: tenants.length === 1, log: log.child({ room: 'audit' }) }), this.cti.plugin]));
+    await apps.agents.register(agentsListener(this.signIn, [this.screens.plugin, popRoutes(this.signIn, this.handedOver), this.supervision.plugin, auditPages({ signIn: this.signIn, audit: this.audit, single: tenants.length === 1, log: log.child({ room: 'audit' }) }), this.cti.plugin]));
     await this.citizensPages(apps.public);
     opsRoutes(apps.ops, () => this.health(), this.metrics);
     if (config.demo) {

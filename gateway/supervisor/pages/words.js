@@ -1,0 +1,61 @@
+// Every word of the page, in each of its languages.
+export const words = {
+  nl: {
+    other: 'English', otherCode: 'en', title: 'Overzicht telefoon', logout: 'Afmelden', lock: 'Vergrendel', audit: 'Inzagelogboek', screen: 'Telefoonscherm',
+    connecting: 'Verbinden…', live: 'Verbonden', lost: 'Geen verbinding',
+    lostAlarm: 'De verbinding is weg. Wat hier staat is van {time}. Er wordt opnieuw verbonden.',
+    updated: 'Bijgewerkt om {time}', still: 'Deze pagina staat stil.', again: 'Nu verversen', refreshing: 'Elke 30 seconden verversen', stopRefreshing: 'Niet meer vanzelf verversen',
+    now: 'Nu', queues: 'Wachtrijen', agents: 'Medewerkers', calls: 'Gesprekken nu', today: 'Vandaag',
+    unknown: 'Dit is nu niet bekend. Het wordt vanzelf opnieuw gevraagd.',
+    tile: { waiting: 'Wachtend', talking: 'In gesprek', available: 'Beschikbaar', soon: 'Binnen 30\u00a0s opgenomen', identified: 'Geïdentificeerd' },
+    notKnown: 'nu niet bekend', nobodyWaits: 'niemand wacht', longest: 'langst {time}', nobodyFor: 'niemand beschikbaar', ofCalls: { one: 'van 1 gesprek', other: 'van {n} gesprekken' }, ofAgents: { one: 'van 1 medewerker', other: 'van {n} medewerkers' }, ofAnswered: '{part} van {n} vandaag', none: 'vandaag nog geen',
+    service: 'Dienst', open: 'open', closed: 'gesloten', opening: 'Status', waiting: 'Wachtend', longestWait: 'Wacht het langst', staffed: 'Bezetting',
+    name: 'Naam', state: 'Status', since: 'Sinds', phase: 'Wat gebeurt er', inPhase: 'Zo lang al', duration: 'Duur', identified: 'Geïdentificeerd', agent: 'Medewerker', yes: 'ja', no: 'nee', nobody: '–',
+    noAgents: 'Er is niemand aanwezig.', away: { one: '1 medewerker is afwezig.', other: '{n} medewerkers zijn afwezig.' }, moreAgents: 'Nog {n} aanwezig, niet getoond.',
+    noCalls: 'Er zijn nu geen gesprekken.', moreCalls: 'De {shown} langste van {n} gesprekken.', silent: { one: 'Eén deel van de centrale antwoordt niet: zijn gesprekken staan hier niet bij.', other: '{n} delen van de centrale antwoorden niet: hun gesprekken staan hier niet bij.' },
+    states: { break: 'pauze', available: 'beschikbaar', offered: 'telefoon gaat over', busy: 'in gesprek', wrapUp: 'nawerktijd', resting: 'nam niet op, even rust' },
+    phases: {
+      arriving: 'wordt begroet', entering: 'toetst de code in', proving: 'logt nog in op de website', waiting: 'wacht op een medewerker', ringing: 'telefoon van de medewerker gaat over',
+      connecting: 'wordt verbonden', talking: 'in gesprek', dialling: 'wordt doorgeschakeld', pbxQueue: 'in de wachtrij van de centrale', elsewhere: 'in gesprek, op een ander nummer',
+    },
+    showFor: 'Cijfers van', allServices: 'alle diensten', show: 'Toon',
+    sinceStart: 'Geteld sinds {time}: eerdere gesprekken van vandaag zijn niet meegeteld.', incomplete: 'Cijfers van andere delen van de centrale zijn nu niet te lezen.', noFigures: 'Er is vandaag nog niet gebeld.',
+    perHour: 'Gesprekken per uur', waitPerHour: 'Gemiddelde wachttijd per uur', identifiedPerHour: 'Geïdentificeerd per uur', hour: 'Uur', at: '{hour} uur',
+    series: { answered: 'beantwoord', abandoned: 'opgehangen', other: 'overig of bezig' },
+    busiest: 'Drukste uur: {hour} uur, {n} gesprekken.', longestAverage: 'Hoogste gemiddelde: {time}, om {hour} uur.', shareRange: 'Van {low} tot {high}.', inTable: 'Alle getallen staan in de tabel hieronder.',
+    figures: { calls: 'Gesprekken', identified: 'Geïdentificeerd', answered: 'Beantwoord', soon: 'Binnen 30\u00a0s', abandoned: 'Opgehangen', wait: 'Gem. wachttijd', talk: 'Gem. gesprek', transfers: 'Doorverbonden', overflow: 'Naar ander nummer', handedOver: 'Naar centrale' },
+    total: 'Samen', byService: 'Cijfers per dienst', byHour: 'Cijfers per uur', asTable: 'Toon de getallen per uur',
+    explained: 'Alles telt mee in het uur waarin het gesprek binnenkwam. Wachttijd en gespreksduur zijn van beantwoorde gesprekken; de gespreksduur is bekend als het gesprek voorbij is.',
+  },
+  en: {
+    other: 'Nederlands', otherCode: 'nl', title: 'Telephone overview', logout: 'Log out', lock: 'Lock', audit: 'Audit trail', screen: 'Agent’s screen',
+    connecting: 'Connecting…', live: 'Connected', lost: 'Not connected',
+    lostAlarm: 'The connection is lost. What you see is of {time}. Connecting again.',
+    updated: 'Updated at {time}', still: 'This page stands still.', again: 'Refresh now', refreshing: 'Refresh every 30 seconds', stopRefreshing: 'Do not refresh by itself',
+    now: 'Now', queues: 'Queues', agents: 'Agents', calls: 'Calls now', today: 'Today',
+    unknown: 'This is not known now. It is asked again by itself.',
+    tile: { waiting: 'Waiting', talking: 'In conversation', available: 'Available', soon: 'Answered within 30\u00a0s', identified: 'Identified' },
+    notKnown: 'not known now', nobodyWaits: 'nobody waits', longest: 'longest {time}', nobodyFor: 'nobody available', ofCalls: { one: 'of 1 call', other: 'of {n} calls' }, ofAgents: { one: 'of 1 agent', other: 'of {n} agents' }, ofAnswered: '{part} of {n} today', none: 'none yet today',
+    service: 'Service', open: 'open', closed: 'closed', opening: 'Status', waiting: 'Waiting', longestWait: 'Longest wait', staffed: 'Staffed by',
+    name: 'Name', state: 'State', since: 'For', phase: 'What happens', inPhase: 'For', duration: 'Duration', identified: 'Identified', agent: 'Agent', yes: 'yes', no: 'no', nobody: '–',
+    noAgents: 'Nobody is there.', away: { one: '1 agent is away.', other: '{n} agents are away.' }, moreAgents: '{n} more are there, not shown.',
+    noCalls: 'There are no calls now.', moreCalls: 'The {shown} longest of {n} calls.', silent: { one: 'One part of the gateway does not answer: its calls are not here.', other: '{n} parts of the gateway do not answer: their calls are not here.' },
+    states: { break: 'break', available: 'available', offered: 'phone rings', busy: 'in conversation', wrapUp: 'wrap-up', resting: 'did not answer, rests' },
+    phases: {
+      arriving: 'is greeted', entering: 'types the code', proving: 'still logs in on the website', waiting: 'waits for an agent', ringing: 'the agent’s phone rings',
+      connecting: 'is being connected', talking: 'in conversation', dialling: 'is being passed on', pbxQueue: 'in the PBX’s queue', elsewhere: 'in conversation, at another number',
+    },
+    showFor: 'Figures of', allServices: 'all services', show: 'Show',
+    sinceStart: 'Counted since {time}: earlier calls of today are not in it.', incomplete: 'Figures of other parts of the gateway cannot be read now.', noFigures: 'Nobody has called today yet.',
+    perHour: 'Calls per hour', waitPerHour: 'Average wait per hour', identifiedPerHour: 'Identified per hour', hour: 'Hour', at: '{hour}:00',
+    series: { answered: 'answered', abandoned: 'hung up', other: 'other or under way' },
+    busiest: 'Busiest hour: {hour}:00, {n} calls.', longestAverage: 'Highest average: {time}, at {hour}:00.', shareRange: 'From {low} to {high}.', inTable: 'All numbers are in the table below.',
+    figures: { calls: 'Calls', identified: 'Identified', answered: 'Answered', soon: 'Within 30\u00a0s', abandoned: 'Hung up', wait: 'Average wait', talk: 'Average talk', transfers: 'Transfers', overflow: 'To other number', handedOver: 'To the PBX' },
+    total: 'Together', byService: 'Figures by service', byHour: 'Figures by hour', asTable: 'Show the numbers by hour',
+    explained: 'Everything counts for the hour in which the call came in. Waits and talks are those of answered calls; a talk is counted when the call is over.',
+  },
+};
+
+export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+/** @param forms of a text for one and for several */
+export const counted = (forms, n) => (n === 1 ? forms.one : fill(forms.other, { n }));
