@@ -11,8 +11,8 @@ const peers = [
   // Its keys and tones leave by raw sockets.
   { program: 'sipp', package: 'sip-tester', suites: ['test/peers', 'test/e2e', 'test/phone', 'test/process'], root: true },
   { program: 'baresip', package: 'baresip', suites: ['test/peers', 'test/e2e', 'test/phone'] },
-  { program: 'redis-server', package: 'redis-server', suites: ['test/peers', 'test/sign-in', 'test/core-bridge', 'test/desk', 'test/nodes', 'test/e2e'] },
-  { program: 'chromium', package: 'chromium', suites: ['test/screen', 'test/sign-in', 'test/e2e', 'test/core-bridge/demo', 'test/peers'] },
+  { program: 'redis-server', package: 'redis-server', suites: ['test/peers', 'test/sign-in', 'test/core-bridge', 'test/desk', 'test/nodes', 'test/supervisor', 'test/e2e'] },
+  { program: 'chromium', package: 'chromium', suites: ['test/screen', 'test/sign-in', 'test/supervisor', 'test/e2e', 'test/core-bridge/demo', 'test/peers'] },
   { program: 'sox', package: 'sox', suites: ['test/ivr', 'test/peers'] },
   { program: 'espeak-ng', package: 'espeak-ng', suites: ['test/ivr'] },
 ];

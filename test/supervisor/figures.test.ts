@@ -39,7 +39,7 @@ type History = typeof history extends fc.Arbitrary<infer H> ? H : never;
 function eventsOf({ service, at, between, end }: History, callId: string): Happening[] {
   let moment = midnight + at;
   const told: Happening[] = [{ type: 'call.arrived', tenant: 'main', callId, service, at: moment }];
-  for (const { at: later, ...rest } of between) told.push({ ...rest, tenant: 'main', callId, at: (moment += later) } as Happening);
+  for (const { at: later, ...rest } of between) told.push({ ...rest, tenant: 'main', callId, at: (moment += later) });
   if (end) told.push({ type: 'call.ended', tenant: 'main', callId, reason: end.reason, seconds: 1, at: moment + end.at });
   return told;
 }

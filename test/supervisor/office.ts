@@ -173,4 +173,4 @@ export async function logInOn(page: Page, { origin }: Pick<TestSupervision, 'ori
 }
 
 /** Until the feed has told the page something. */
-export const isLive = (page: Page): Promise<true> => until(async () => (await page.locator('#connection.live').count()) === 1 || undefined, 'the page to be live', 20_000) as Promise<true>;
+export const isLive = (page: Page): Promise<unknown> => until(async () => (await page.locator('#connection.live').count()) === 1, 'the page to be live', 20_000);

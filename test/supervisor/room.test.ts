@@ -63,7 +63,7 @@ describe('who may look', () => {
       expect(await ended(listen(room, headers)), name).toBe(403);
     }
     const nobody = await page();
-    expect([nobody.status, nobody.headers.get('location')]).toEqual([303, '/login']);
+    expect([nobody.status, nobody.headers.get('location')]).toEqual([303, '/login?next=%2Fsupervisor']);
     expect(await ended(listen(room, {}))).toBe(401);
     const headers = await cookieOf(room, 'hans');
     const seen = await page(headers);
@@ -145,7 +145,7 @@ describe('the feed', () => {
     expect([...new Set(calls.flatMap((call) => Object.keys(call)))].sort()).toEqual(['agent', 'arrivedAt', 'id', 'identified', 'phase', 'service', 'since']);
   });
 
-  it.each(['{"type":"end"}', '{"type":"beat","call":1}', 'nonsense', `{"type":"${'x'.repeat(3_000)}"}`])('is closed by whatever a page would not say: %.20s', async (said) => {
+  it.each([['another kind', '{"type":"end"}'], ['more than its kind', '{"type":"beat","call":1}'], ['nonsense', 'nonsense'], ['very much', `{"type":"${'x'.repeat(3_000)}"}`]])('is closed by whatever a page would not say: %s', async (_what, said) => {
     const room = await start();
     const feed = listen(room, await cookieOf(room, 'hans'));
     await told(feed);
