@@ -53,6 +53,8 @@ export interface TestGatewayOptions {
   store?: Record<string, unknown>;
   /** No other gateway shares the store: this one has all of the RTP ports. */
   alone?: boolean;
+  /** The `cti` of the municipality; default: nobody hears of calls. */
+  cti?: Record<string, unknown>;
   /** The `audit` of the configuration; default: no trail. */
   audit?: Record<string, unknown>;
   /** Where callers can identify themselves during the call; default: that is not offered. */
@@ -109,6 +111,7 @@ function tenantConfig(options: TestGatewayOptions, { ours, plugin }: TestKeys, p
       ...(tenant && { coreTokens: [{ token: tenant.coreToken }] }),
       ...(core && { coreUrl: core.url, signingKey: { type: 'EC', key: core.requests.privateKey.export(pem) } }),
     },
+    ...(options.cti && { cti: options.cti }),
     ...(core && { identify: { webhook: { url: `${core.url}/webhook` } } }),
     codes: { hashKey: `only for tests: this key hashes nothing real ${tenant?.name ?? ''}`.trim(), ...options.codes },
     sessions: options.sessions ?? {},
