@@ -199,13 +199,17 @@ export class FarSide {
       const binding = call.service.handOver?.binding ?? 'reported';
       // A Contact that is nobody's says nothing: it may be the PBX's own.
       if (binding === 'claimed' || (agent === undefined && party.source === 'contact')) return;
+      // Not what was reported: it may be the number of somebody outside.
+      call.log.info({ agent: agent ?? 'none of ours', by: party.source }, 'the PBX reports who has the call');
       return this.nowAt(agent);
     }
     // At an agent's own phone only a change means something, and a Contact changes for reasons of its own.
     if (party.source === 'contact') return;
     const before = this.reported;
     this.reported = party.uris.join(' ');
-    if (before === undefined || before === this.reported || state.name !== 'connected' || agent === state.agent) return;
+    if (before === this.reported || state.name !== 'connected' || agent === state.agent) return;
+    // A first report that names none of ours may be how the PBX calls this very phone.
+    if (before === undefined && agent === undefined) return;
     this.nowAt(agent);
   }
 

@@ -168,7 +168,8 @@ suite('both', (of) => {
     const caller = await stage.dial('anchored');
     await caller.media.press('0');
     await caller.leg.saw('BYE', { timeoutMs: 30_000 });
-    expect(await stage.gateway.metric(/^gateway_calls_ended_total\{reason="notReached"/)).toBe(1);
+    // Counted after the hanging up.
+    await until(async () => (await stage.gateway.metric(/^gateway_calls_ended_total\{reason="notReached"/)) === 1, 'the end to be counted');
   });
 
   it('the queue hangs up: the caller is hung up on, and nothing is left', async () => {

@@ -224,4 +224,25 @@ describe('by the PBX behind the agent’s phone', () => {
     await caller.leg.bye();
     await firstLeg.saw('BYE');
   });
+
+  it('a first report that names nobody we know changes nothing; a later one that names a colleague does', async () => {
+    const { caller, first, second, firstLeg } = await conversation('anchored');
+    const report = (identity: string) => firstLeg.reinvite(firstLeg.localSdp, { method: 'UPDATE', headers: { 'P-Asserted-Identity': identity } });
+    await report('<sip:desk-17@127.0.0.1>');
+    expect(shows(first, caller)).toBe(true);
+    await report('<sip:202@127.0.0.1>');
+    await until(() => shows(second, caller), 'the second screen to show the caller');
+    expect(first.screen.shown).toBeUndefined();
+    await caller.leg.bye();
+    await firstLeg.saw('BYE');
+  });
+
+  it('where nothing was reported before, the first report of a colleague moves it too', async () => {
+    const { caller, first, second, firstLeg } = await conversation('anchored');
+    await firstLeg.reinvite(firstLeg.localSdp, { method: 'UPDATE', headers: { 'P-Asserted-Identity': '<sip:202@127.0.0.1>' } });
+    await until(() => shows(second, caller), 'the second screen to show the caller');
+    expect(first.screen.shown).toBeUndefined();
+    await caller.leg.bye();
+    await firstLeg.saw('BYE');
+  });
 });
