@@ -192,7 +192,8 @@ class Step {
   }
 
   private come(agent: string, skills: readonly string[]): void {
-    const seat = { ...without(this.seats.get(agent) ?? emptySeat(skills, this.now), 'unknownTo'), skills };
+    const known = without(this.seats.get(agent) ?? emptySeat(skills, this.now), 'unknownTo');
+    const seat = { ...known, skills, available: this.context.screens.get(agent) ?? known.available };
     const { node } = seat;
     if (node === this.self) return this.change(agent, without(seat, 'asks'), {});
     // The node before us may be about to ring this agent: it hands the seat over when it has heard.
