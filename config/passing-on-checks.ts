@@ -24,6 +24,12 @@ export function passingOnChecks({ at, tenant }: PlacedTenant, shared: Shared): P
     else if (trunk.outbound === undefined) problems.push({ key: `${at}outside.trunk`, fault: 'names a trunk without outbound', fix: 'Say in that trunk’s outbound where calls go, such as sip:{number}@192.0.2.10' });
   }
   for (const [s, service] of (tenant.services ?? []).entries()) {
+    if (service?.queue?.callback === true && (outside?.callBackTo ?? []).length === 0) {
+      problems.push({ key: `${at}services[${s}].queue.callback`, fault: 'is true while nobody may be called', fix: 'Give outside.trunk and outside.callBackTo, or remove callback' });
+    }
+    if (service?.queue?.overflow !== undefined && outside === undefined) {
+      problems.push({ key: `${at}services[${s}].queue.overflow`, fault: 'is given while there are no calls to numbers outside', fix: 'Give outside with the trunk that takes them' });
+    }
     const host = /@?\[?([^@\]:;]+)\]?(:\d+)?(;.*)?$/.exec(service?.handOver?.to?.replace(/^sips?:/, '') ?? '')?.[1];
     if (host === undefined || !ipaddr.isValid(host) || !shared.trunks || isListed(host, shared)) continue;
     // What a stranger reports of its agents is not believed.

@@ -6,6 +6,7 @@ import {
 } from '../core-bridge/index.js';
 import type { Config, Tenant } from '../config/index.js';
 import { Directory } from './call/directory.js';
+import { longestPromiseMs } from './call/promise.js';
 import { createDesk, longestWaitMs, openingAt, type Desk } from './desk/index.js';
 import type { Metrics } from './ops/metrics.js';
 
@@ -67,7 +68,7 @@ export function openTenant(tenant: Tenant, { config, node, link, metrics, log: p
     onAlarm: () => undefined,
     onAttempt: (outcome) => metrics.pairingSettled(tenant.name, outcome),
   });
-  const vault = createVault({ codes, sessions, calls: { maxWaitMs }, nextLength: (live) => guard.nextLength(live), ...(redis && { redis }) });
+  const vault = createVault({ codes, sessions, calls: { maxWaitMs: tenant.services.some(({ queue }) => queue.callback) ? Math.max(maxWaitMs, longestPromiseMs) : maxWaitMs }, nextLength: (live) => guard.nextLength(live), ...(redis && { redis }) });
   const boards = createBoards(redis && { redis });
   const feedback = new HttpFeedback({ everyMs: tenant.feedback.everySeconds * 1_000, attempts: tenant.feedback.attempts, timeoutMs: tenant.feedback.timeoutMs, log, onOutcome: (outcome) => metrics.feedbackSent(outcome) });
   const identification = createIdentification({

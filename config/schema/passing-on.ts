@@ -48,6 +48,10 @@ export const outside = z
       .max(256)
       .default([])
       .describe('Beginnings of the numbers that agents may transfer calls to, as they are typed after spaces are removed, such as "+31" or "14"; none: agents transfer to nobody outside. Premium-rate numbers may be among them: choose with care.'),
+    callBackTo: z.array(z.string().refine((text) => /^\+?[0-9]{1,15}$/.test(text), faulty('is not the beginning of a number', 'Write digits, with a plus for a country code: "+31"')))
+      .max(256)
+      .default([])
+      .describe('Beginnings of the numbers at which callers may ask to be called back (`queue.callback`), as the trunk gives them or callers type them, such as "+31", "06". Leave out what costs more.'),
     from: e164.optional().describe('Number shown to the other side; idContact.phoneNumber if left out. The citizen’s own number is not passed on.'),
     ringTimeoutMs: ms(5_000, 120_000).default(30_000).describe('How long a number outside rings.'),
   })

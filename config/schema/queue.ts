@@ -73,6 +73,7 @@ export const queue = z
     ringTimeoutMs: ms(1_000, 120_000).optional().describe('How long an agent’s phone rings for its calls; `calls.ringTimeoutMs` if left out.'),
     wrapUpSeconds: z.int().min(0).max(3_600).default(0).describe('Time an agent has after a conversation before the next call; the agent can cut it short.'),
     callback: z.boolean().default(false).describe('Offers callers to be called back in place of waiting on the line.'),
+    callbackAfterSeconds: z.int().min(0).max(3_600).default(45).describe('How long a caller has waited before that is offered.'),
     hours,
     overflow,
   })

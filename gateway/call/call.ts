@@ -20,6 +20,7 @@ import { HeldSession } from './held-session.js';
 import { InvitedCaller } from './invited-caller.js';
 import { problemOf, type CallContext, type CallHappening, type HandedOverCall, type IncomingCall, type LiveCall } from './live-call.js';
 import { initialState, isWithAgent, step, type CallEvent, type CallState, type CourseOptions, type Effect, type EndReason } from './machine.js';
+import { CallbackPromise, longestPromiseMs, mayCallBack, nextAttemptMs, numberOf } from './promise.js';
 import { whenEnded } from './ring.js';
 import { Talk } from './talk.js';
 import type { Wanted } from './transfer.js';
@@ -50,6 +51,7 @@ const causes: Record<EndReason, string> = {
   full: 'Q.850;cause=17;text="USER_BUSY"',
   waitedTooLong: noAnswer,
   notReached: noAnswer,
+  notCalledBack: noAnswer,
   mediaFailed: temporaryFailure,
   sipLost: temporaryFailure,
   noBridge: unspecified,
@@ -87,6 +89,7 @@ export class Call implements LiveCall, HandedOverCall {
   private inviting: Promise<PairingInvitation | undefined> = Promise.resolve(undefined);
   private purpose: string;
   private outlook: Outlook | undefined;
+  private promise: CallbackPromise | undefined;
   private word: number | undefined;
   /** Sessions whose identity was proved while the caller was on the line. */
   private readonly provedDuringCall = new Set<string>();
@@ -108,6 +111,7 @@ export class Call implements LiveCall, HandedOverCall {
         this.handle({ type: 'identifyRequested' });
         return this.inviting;
       },
+      mayBeCalledBack: () => this.mayBeCalledBack,
       reachable: () => this.far.reachable,
       outlook: () => this.outlook,
       word: () => this.word,
@@ -153,7 +157,7 @@ export class Call implements LiveCall, HandedOverCall {
         this.leg = leg;
         this.watchEndpoint();
         this.handle(tenant.isOpen(this.service) ? { type: 'answered' } : { type: 'closedNow' });
-        whenEnded(leg.dialog, () => this.handle({ type: 'callerHungUp' }));
+        this.watchCaller(leg);
         if (leg.endpoint.gone.aborted) this.onEndpointGone();
       },
       (error: unknown) => {
@@ -168,7 +172,7 @@ export class Call implements LiveCall, HandedOverCall {
   /** The desk found an agent for this call. */
   offerTo(agent: DeskAgent): void {
     // The call moved on between the match and this turn: the agent must not stay taken.
-    if (this.state.name !== 'waiting') return this.incoming.tenant.desk.free(agent.name, this.id, 'moved');
+    if (this.state.name !== 'waiting' && this.state.name !== 'promised') return this.incoming.tenant.desk.free(agent.name, this.id, 'moved');
     this.agent = agent;
     this.handle({ type: 'agentFound', agent: agent.name, offerId: randomUUID() });
   }
@@ -248,7 +252,7 @@ export class Call implements LiveCall, HandedOverCall {
 
   /** What may be told to the caller of the line. */
   stands(outlook: Outlook): void {
-    if (this.state.name !== 'waiting') return;
+    if (this.state.name !== 'waiting' && this.state.name !== 'promised') return;
     const { place } = this.outlook ?? {};
     this.outlook = outlook;
     if (place === outlook.place) return;
@@ -332,6 +336,11 @@ export class Call implements LiveCall, HandedOverCall {
       case 'ringSuccessor': return this.far.ringSuccessor(effect.offerId);
       case 'dropSuccessor': return this.far.dropSuccessor();
       case 'promoteSuccessor': return this.far.promoteSuccessor();
+      case 'arrangeCallback': return this.arrangeCallback();
+      case 'leaveCallerAlone': return this.leaveCallerAlone();
+      case 'releaseAgent': return desk.free(effect.agent, this.id, 'moved');
+      case 'callBack': return this.callBack();
+      case 'callBackLater': return void this.after(nextAttemptMs, () => this.handle({ type: 'callBackDue' }));
       case 'invite': return this.invite();
       case 'showInvitation': return this.invited.invitation && this.view.showInvitation(effect.agent, this.invited.invitation);
       case 'confirmWord': return this.view.confirmWord(effect.agent, effect.confirmId, this.invited.invitation!.word);
@@ -501,6 +510,64 @@ export class Call implements LiveCall, HandedOverCall {
     if (session) this.closing('letGo', session.letGo(Date.now() + this.incoming.tenant.config.sessions.reclaimGraceSeconds * 1_000));
   }
 
+  // ---- calling back -------------------------------------------------------------------------------------------------
+
+  private get mayBeCalledBack(): boolean {
+    return this.service.queue.callback && this.state.name === 'waiting' && !this.state.leftLine;
+  }
+
+  private arrangeCallback(): void {
+    const { config: tenant } = this.incoming.tenant;
+    const promise = new CallbackPromise(this.state.sessionId !== undefined);
+    const knownNumber = numberOf(this.callerNumber);
+    this.talk.arrangeCallback({
+      ...(knownNumber && { knownNumber }),
+      ...(promise.isKnown && { shortCode: promise.shortCode }),
+      ...(tenant.idContact.phoneNumber.startsWith('+31') && { countryCode: '31' }),
+      judge: (number) => (mayCallBack(number, tenant) ? 'ok' : 'notPossible'),
+    }, (number) => {
+      promise.number = number;
+      this.promise = promise;
+      this.handle({ type: 'callbackArranged' });
+    });
+  }
+
+  private leaveCallerAlone(): void {
+    const { leg } = this;
+    this.talk.stopCompany();
+    this.leg = undefined;
+    if (leg) this.closing('callerLeg', leg.end(normalClearing));
+    if (this.state.callBacks > 0) return;
+    this.log.info('the caller is to be called back');
+    this.after(longestPromiseMs, () => this.handle({ type: 'promiseOver' }));
+  }
+
+  private callBack(): void {
+    const { srf, pool, tenant: { config: tenant } } = this.incoming;
+    const { promise } = this;
+    const uri = promise?.number && this.far.outsideAddress(promise.number.reveal());
+    if (!promise || uri === undefined || !tenant.outside) return this.handle({ type: 'callBackFailed' });
+    this.log.info({ attempt: this.state.callBacks + 1 }, 'calling back');
+    const from = `<sip:${(tenant.outside.from ?? tenant.idContact.phoneNumber).replace(/[^+0-9]/g, '')}@localhost>`;
+    const target = { uri, from, ringTimeoutMs: tenant.outside.ringTimeoutMs, signal: this.over };
+    CallerLeg.callBack(srf, target, pool, tenant.promptsPath ?? this.context.promptsPath, this.log).then(async (leg) => {
+      if (this.state.name !== 'callingBack') return leg.end(normalClearing);
+      this.leg = leg;
+      this.watchEndpoint();
+      this.watchCaller(leg);
+      const came = await this.talk.greetCalledBack(leg, promise.isKnown && this.state.sessionId !== undefined ? (typed) => promise.isRight(typed) : undefined);
+      if (this.leg !== leg || this.state.name !== 'callingBack') return;
+      if (came.kind === 'nobody') return this.handle({ type: 'callBackFailed' });
+      this.log.info({ code: came.code }, 'called back');
+      this.promise = undefined;
+      this.handle({ type: 'calledBack', isCaller: came.code === 'right' || came.code === 'notAsked' });
+    }).catch((error: unknown) => {
+      if (this.state.name === 'ended') return;
+      this.log.info({ problem: problemOf(error) }, 'not reached when called back');
+      this.handle({ type: 'callBackFailed' });
+    });
+  }
+
   // ---- authentication during the call -------------------------------------------------------------------------------
 
   private invite(): void {
@@ -532,12 +599,18 @@ export class Call implements LiveCall, HandedOverCall {
 
   // ---- the end ------------------------------------------------------------------------------------------------------
 
+  private watchCaller(leg: CallerLeg): void {
+    whenEnded(leg.dialog, () => {
+      if (this.leg === leg) this.handle({ type: 'callerHungUp' });
+    });
+  }
+
   private watchEndpoint(): void {
     const { leg } = this;
     if (!leg) return;
     const { endpoint } = leg;
     endpoint.gone.addEventListener('abort', () => {
-      if (leg.endpoint === endpoint) this.onEndpointGone();
+      if (this.leg === leg && leg.endpoint === endpoint) this.onEndpointGone();
     }, { once: true });
   }
 
@@ -568,6 +641,7 @@ export class Call implements LiveCall, HandedOverCall {
   private close(reason: EndReason): void {
     const identity = this.state.identity === 'verified' ? 'verified' : 'unidentified';
     const { feedback, desk } = this.incoming.tenant;
+    this.promise = undefined;
     if (this.state.shown) feedback.done(this.id);
     else feedback.forget(this.id);
     this.far.close();

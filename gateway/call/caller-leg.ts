@@ -10,7 +10,7 @@ import { modifyDialog, notePeerDescription, peerDescription } from '../sip/reinv
 import { respond } from '../sip/respond.js';
 import { settleNumbers } from './bridge.js';
 import { answerOffers } from './renegotiation.js';
-import { endDialog } from './ring.js';
+import { endDialog, ringPhone, RingError, type RingOptions } from './ring.js';
 
 /** RFC 6086 package by which our own test phone learns what a plain phone cannot know: that an agent was connected. */
 export const callStatePackage = 'identity-gateway.call-state';
@@ -29,10 +29,11 @@ export class CallerLeg {
   /** Who answers offers of the caller: the endpoint, until a bridge takes over. */
   private answer: (offer: string) => Promise<string>;
 
-  private constructor(readonly dialog: Srf.Dialog, endpoint: MediaEndpoint, req: Srf.SrfRequest, promptsPath: string, log: Logger) {
+  /** @param req the INVITE of a caller; undefined for one whom we have called */
+  private constructor(readonly dialog: Srf.Dialog, endpoint: MediaEndpoint, req: Srf.SrfRequest | undefined, promptsPath: string, log: Logger) {
     this.endpoint = endpoint;
     this.voice = new EndpointVoice(endpoint, promptsPath);
-    this.wantsCallState = req.has('Recv-Info') && req.get('Recv-Info').toLowerCase().split(/[\s,]+/).includes(callStatePackage);
+    this.wantsCallState = req !== undefined && req.has('Recv-Info') && req.get('Recv-Info').toLowerCase().split(/[\s,]+/).includes(callStatePackage);
     this.answer = (offer) => this.answerByEndpoint(offer);
     answerOffers(dialog, (offer) => this.answer(offer), log);
     dialog.on('info', (info, res) => this.onInfo(info, res));
@@ -68,6 +69,29 @@ export class CallerLeg {
     } catch (error) {
       await endpoint?.destroy();
       if (!abandoned.aborted && !res.finalResponseSent) refuse(res, error);
+      throw error;
+    }
+  }
+
+  /**
+   * Calls a caller back.
+   * @throws RingError, MediaError; nothing is left behind then
+   */
+  static async callBack(srf: Srf, target: Pick<RingOptions, 'uri' | 'from' | 'ringTimeoutMs' | 'signal'>, pool: MediaPool, promptsPath: string, log: Logger): Promise<CallerLeg> {
+    const address = pool.mediaAddress;
+    if (address === undefined) throw new MediaError('no_media_server', 'no media server is connected');
+    const endpoint = await pool.createEndpoint(placeholderPeer(address));
+    let dialog: Srf.Dialog | undefined;
+    try {
+      dialog = await ringPhone(srf, { ...target, offer: openOffer(endpoint.localSdp) });
+      const leg = new CallerLeg(dialog, endpoint, undefined, promptsPath, log);
+      await endpoint.modify(audioOnly(peerDescription(dialog)));
+      await settleNumbers(dialog, endpoint);
+      if (target.signal.aborted) throw new RingError('cancelled');
+      return leg;
+    } catch (error) {
+      if (dialog) endDialog(dialog);
+      await endpoint.destroy();
       throw error;
     }
   }

@@ -168,7 +168,8 @@ export class FarSide {
     return { uri, from: `<sip:${shown}@localhost>`, ringTimeoutMs: tenant.outside.ringTimeoutMs, mayRelease: this.mayRelease(uri) };
   }
 
-  private outsideAddress(number: string): string | undefined {
+  /** Where the trunk takes a call to this number; undefined where there is none. */
+  outsideAddress(number: string): string | undefined {
     const { outside } = this.call.incoming.tenant.config;
     const trunk = this.call.context.config.trunks.find(({ name }) => name === outside?.trunk);
     return trunk?.outbound?.replace('{number}', number.replace(/[^+0-9*#]/g, ''));

@@ -6,6 +6,7 @@
  *                                                                             \-> dialling -> elsewhere        |  back to waiting,
  *                                                                                 (the PBX's queue,           |  or dialling
  *                                                                                  an outside number)  <------/
+ *   waiting -> promised -> callingBack -> waiting: a caller who is called back (`call-back.ts`)
  *
  * "Unidentified" is a property of a call (`identity: 'none'`), not a state. Authentication during the call runs beside
  * these states, in `invitation.ts`; what lies beyond our own agents is in `elsewhere.ts`, passing a call on in
@@ -14,20 +15,21 @@
  * never by time.
  */
 import type { SpokenCode } from '../../ivr/index.js';
+import { askedToBeCalledBack, callingBack, promised } from './call-back.js';
 import { dial, dialling, elsewhere, elsewhereInstead, type OverflowCause, type Party } from './elsewhere.js';
 import { invitationEnded, invitationOnScreen, invitationStep, type Invitation } from './invitation.js';
 import { successorEnded, transferStep, type Successor, type TransferTarget, type Wanted } from './transfer.js';
 
 export type StateName =
   | 'arriving' | 'greeting' | 'collecting' | 'claiming' | 'awaitingResult' | 'waiting' | 'offered' | 'revealing' | 'connected'
-  | 'dialling' | 'elsewhere' | 'ended';
+  | 'dialling' | 'elsewhere' | 'promised' | 'callingBack' | 'ended';
 
 /** What is known about who calls. `none`: no session was claimed. */
 export type CallIdentity = 'none' | 'awaiting' | 'verified' | 'failed' | 'unauthenticated';
 
 /** Why a call ended: the closed list used in logs, metrics and tests. */
 export const endReasons = [
-  'callerHungUp', 'agentHungUp', 'agentEnded', 'otherHungUp', 'abandoned', 'closed', 'full', 'waitedTooLong', 'notReached', 'mediaFailed', 'sipLost', 'noBridge', 'notAnswered', 'drained', 'internalError',
+  'callerHungUp', 'agentHungUp', 'agentEnded', 'otherHungUp', 'abandoned', 'closed', 'full', 'waitedTooLong', 'notReached', 'notCalledBack', 'mediaFailed', 'sipLost', 'noBridge', 'notAnswered', 'drained', 'internalError',
 ] as const;
 export type EndReason = (typeof endReasons)[number];
 
@@ -58,6 +60,12 @@ export interface CallState {
   readonly shown: boolean;
   /** Bridges that failed or acknowledgements that were missed so far: bounded, so that a call cannot circle for ever. */
   readonly setbacks: number;
+  /** The caller is being asked about being called back. */
+  readonly arranging: boolean;
+  /** The caller has hung up once, to be called back: that is not offered again. */
+  readonly leftLine: boolean;
+  /** Attempts to call back that came to nothing. */
+  readonly callBacks: number;
   readonly reason?: EndReason;
 }
 
@@ -107,6 +115,16 @@ export type CallEvent =
   | { type: 'invitationResult'; sessionId: string; identity: CallIdentity; confirmId: string }
   | { type: 'identifyWithdrawn'; agent: string }
   | { type: 'wordCompared'; agent: string; confirmId: string; same: boolean; revealId: string }
+  /** The caller, who waits, would rather be called back. */
+  | { type: 'callbackWanted' }
+  | { type: 'callbackArranged' }
+  | { type: 'callbackKept' }
+  /** It is time for another attempt. */
+  | { type: 'callBackDue' }
+  /** Somebody answered. @param isCaller they know the short code, or there was nothing to protect */
+  | { type: 'calledBack'; isCaller: boolean }
+  | { type: 'callBackFailed' }
+  | { type: 'promiseOver' }
   | { type: 'callerHungUp' }
   /** The caller has waited as long as the service lets anybody wait. */
   | { type: 'waitedTooLong' }
@@ -136,6 +154,13 @@ export type Effect =
   /** The successor's leg takes the place of the agent's, which ends. */
   | { do: 'promoteSuccessor' }
   | { do: 'bridge'; agent: string; revealId: string }
+  | { do: 'arrangeCallback' }
+  /** Hangs up on the caller, whose call goes on without them. */
+  | { do: 'leaveCallerAlone' }
+  /** An agent was found for a caller who is not there: the next one in line may have them. */
+  | { do: 'releaseAgent'; agent: string }
+  | { do: 'callBack' }
+  | { do: 'callBackLater' }
   | { do: 'invite' }
   | { do: 'showInvitation'; agent: string }
   | { do: 'confirmWord'; agent: string; confirmId: string }
@@ -168,7 +193,7 @@ export interface Step {
   readonly effects: readonly Effect[];
 }
 
-export const initialState: CallState = { name: 'arriving', attempts: 0, identity: 'none', shown: false, setbacks: 0, dials: 0 };
+export const initialState: CallState = { name: 'arriving', attempts: 0, identity: 'none', shown: false, setbacks: 0, dials: 0, arranging: false, leftLine: false, callBacks: 0 };
 
 /** Whether the caller is with one of our agents, so that this agent may act on the call. */
 export const isWithAgent = (state: CallState): boolean => state.agent !== undefined && (state.name === 'connected' || state.name === 'elsewhere');
@@ -183,8 +208,12 @@ export function step(state: CallState, event: CallEvent, options: CourseOptions)
   if (state.name === 'ended') return stay(state);
   switch (event.type) {
     // Endings are the same from everywhere.
-    case 'callerHungUp': return end(state, state.name === 'connected' || state.name === 'elsewhere' ? 'callerHungUp' : 'abandoned');
-    case 'mediaLost': return end(state, 'mediaFailed');
+    case 'callerHungUp':
+      // Who is to be called back has hung up by arrangement.
+      if (state.name === 'promised') return stay(state);
+      if (state.name === 'callingBack') return callingBack(state, { type: 'callBackFailed' });
+      return end(state, state.name === 'connected' || state.name === 'elsewhere' ? 'callerHungUp' : 'abandoned');
+    case 'mediaLost': return state.name === 'promised' ? stay(state) : end(state, 'mediaFailed');
     case 'sipLost': return end(state, 'sipLost');
     case 'drained': return end(state, 'drained');
     case 'crashed': return end(state, 'internalError');
@@ -206,6 +235,8 @@ export function step(state: CallState, event: CallEvent, options: CourseOptions)
     case 'offered': return offered(state, event);
     case 'revealing': return revealing(state, event, options);
     case 'connected': return connected(state, event, options);
+    case 'promised': return promised(state, event);
+    case 'callingBack': return callingBack(state, event);
     case 'dialling': return dialling(state, event, options);
     case 'elsewhere': return elsewhere(state, event);
   }
@@ -256,11 +287,14 @@ function awaitingResult(state: CallState, event: CallEvent, options: CourseOptio
 }
 
 function waiting(state: CallState, event: CallEvent, options: CourseOptions): Step {
+  const callback = askedToBeCalledBack(state, event);
+  if (callback) return callback;
   switch (event.type) {
     case 'resultArrived': return stay({ ...state, identity: event.identity });
     case 'agentFound': return {
-      state: { ...state, name: 'offered', agent: event.agent, offerId: event.offerId },
-      effects: [{ do: 'ringAgent', agent: event.agent, offerId: event.offerId }],
+      state: { ...state, name: 'offered', arranging: false, agent: event.agent, offerId: event.offerId },
+      // A question that is being put to the caller is dropped: somebody has time for them now.
+      effects: [{ do: 'ringAgent', agent: event.agent, offerId: event.offerId }, ...(state.arranging ? [{ do: 'keepCompany', tell: 'nothing' } as const] : [])],
     };
     case 'queueFull': return elsewhereInstead(state, 'full', options);
     case 'waitedTooLong': return elsewhereInstead(state, 'waitedTooLong', options);
@@ -418,7 +452,7 @@ export function end(state: CallState, reason: EndReason): Step {
   if (state.agent !== undefined) effects.push({ do: 'clearScreen', agent: state.agent, because: 'ended' });
   if (state.sessionId !== undefined) effects.push({ do: state.shown ? 'purge' : 'letGo', sessionId: state.sessionId });
   effects.push(...invitationEnded(state));
-  if (state.name === 'waiting') effects.push({ do: 'leaveWaitingRoom' });
+  if (state.name === 'waiting' || state.name === 'promised') effects.push({ do: 'leaveWaitingRoom' });
   effects.push(...successorEnded(state));
   if (state.agent !== undefined || state.party !== undefined) effects.push({ do: 'dropAgentLeg' });
   effects.push({ do: 'endCallerLeg', reason });

@@ -1,6 +1,9 @@
 /** What the caller hears and types in one call: the dialogue, the company while waiting, the last words. */
 import { hasRightCheckDigit, type PairingInvitation } from '../../core-bridge/index.js';
-import { CompanyMemory, enterCode, greet, keepCompany, offerIdentify, readInvitation, say, type CodeProblem, type CompanyNews, type PromptName } from '../../ivr/index.js';
+import {
+  arrangeCallback, CompanyMemory, enterCode, greet, greetCalledBack, keepCompany, offerIdentify, readInvitation, say,
+  type ArrangeCallbackOptions, type CalledBack, type CalledBackOptions, type CodeProblem, type CompanyNews, type PromptName, type SpokenNumber,
+} from '../../ivr/index.js';
 import type { Outlook } from '../desk/index.js';
 import type { CallerLeg } from './caller-leg.js';
 import { problemOf, type LiveCall } from './live-call.js';
@@ -29,6 +32,8 @@ export interface TalkOptions {
   invite(): Promise<PairingInvitation | undefined>;
   /** Settles when the caller can be played something. */
   reachable(): Promise<void>;
+  /** Whether the caller may ask to be called back. */
+  mayBeCalledBack(): boolean;
   /** How the caller stands in the line. */
   outlook(): Outlook | undefined;
   /** The word that the caller's page shows. */
@@ -105,7 +110,10 @@ export class Talk {
     this.companyKept = this.companyKept
       .then(() => this.options.reachable())
       .then(() => (invites ? this.inviteOnTheLine(leg, signal) : undefined))
-      .then(() => keepCompany(leg.voice, language, signal, tell, { outlook: () => this.options.outlook(), memory: this.memory, ...(word !== undefined && { word }) }))
+      .then(() => keepCompany(leg.voice, language, signal, tell, { outlook: () => this.options.outlook(), memory: this.memory, callback: this.options.mayBeCalledBack(), callbackAfterMs: this.call.service.queue.callbackAfterSeconds * 1_000, ...(word !== undefined && { word }) }))
+      .then((end) => {
+        if (end === 'callback' && !signal.aborted) this.call.handle({ type: 'callbackWanted' });
+      })
       .catch((error: unknown) => {
         // Silence is no reason to lose the caller.
         if (!signal.aborted) log.warn({ problem: problemOf(error) }, 'no music for the caller');
@@ -120,6 +128,42 @@ export class Talk {
     if (signal.aborted) return;
     if (invitation) await readInvitation(leg.voice, language, invitation, signal);
     else await say(leg.voice, language, 'identify-unavailable', signal);
+  }
+
+  /** Agrees with a waiting caller on being called back; whatever is to be heard next cuts it off. */
+  arrangeCallback(options: Omit<ArrangeCallbackOptions, 'language'>, arranged: (number: SpokenNumber) => void): void {
+    const { leg, log, over, service: { language } } = this.call;
+    if (!leg) return;
+    this.company?.abort();
+    const company = new AbortController();
+    this.company = company;
+    const signal = AbortSignal.any([company.signal, over]);
+    this.companyKept = this.companyKept
+      .then(() => arrangeCallback(leg.voice, { language, ...options }, signal))
+      .then((agreed) => {
+        // An agent may have been found in the very moment in which the number was confirmed.
+        if (signal.aborted) return;
+        if (agreed.kind === 'arranged') arranged(agreed.number);
+        else if (agreed.kind === 'kept') this.call.handle({ type: 'callbackKept' });
+      })
+      .catch((error: unknown) => {
+        if (signal.aborted) return;
+        log.warn({ problem: problemOf(error) }, 'calling back could not be arranged');
+        this.call.handle({ type: 'callbackKept' });
+      });
+  }
+
+  /** The first words of a call back. @returns what came of it; 'nobody' also when the line broke */
+  async greetCalledBack(leg: CallerLeg, check: CalledBackOptions['check']): Promise<CalledBack> {
+    const { over, service: { language } } = this.call;
+    const left = new AbortController();
+    leg.dialog.once('destroy', () => left.abort());
+    try {
+      return await greetCalledBack(leg.voice, { language, ...(check && { check }) }, AbortSignal.any([over, left.signal]));
+    } catch (error) {
+      if (!over.aborted && !left.signal.aborted) this.call.log.warn({ problem: problemOf(error) }, 'call back failed');
+      return { kind: 'nobody' };
+    }
   }
 
   stopCompany(): void {

@@ -201,12 +201,17 @@ export class Media {
   }
 
   heardMs(hz: number, sinceMs = 0): number {
+    return msOfTone(this.heard(sinceMs), hz);
+  }
+
+  /** What was heard, 8 kHz. */
+  heard(sinceMs = 0): Int16Array {
     const blocks = this.packets.filter((packet) => packet.at >= sinceMs && (packet.type === 0 || packet.type === 8));
     const samples = blocks.map(({ type, payload }) => (type === 8 ? alawmulaw.alaw.decode(payload) : alawmulaw.mulaw.decode(payload)));
     const all = new Int16Array(samples.reduce((sum, block) => sum + block.length, 0));
     let at = 0;
     for (const block of samples) { all.set(block, at); at += block.length; }
-    return msOfTone(all, hz);
+    return all;
   }
 
   /** Keys heard as telephone-events of that payload type. */
