@@ -59,11 +59,12 @@ export function phaseOf({ name: state, party, agent }: CallAtReception['state'])
     case 'arriving': case 'greeting': return 'arriving';
     case 'collecting': case 'claiming': return 'entering';
     case 'awaitingResult': return 'proving';
-    case 'waiting': return 'waiting';
+    // Who is to be called back keeps the place.
+    case 'waiting': case 'promised': return 'waiting';
     case 'offered': return 'ringing';
     case 'revealing': return 'connecting';
     case 'connected': return 'talking';
-    case 'dialling': return 'dialling';
+    case 'dialling': case 'callingBack': return 'dialling';
     case 'elsewhere': return party?.kind !== 'queue' ? 'elsewhere' : agent === undefined ? 'pbxQueue' : 'talking';
     case 'ended': return undefined;
   }
