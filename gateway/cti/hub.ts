@@ -98,6 +98,7 @@ export class Hub {
       case 'call.identified': note.identity = happening.identity; break;
       case 'call.waiting':
       case 'call.handedOver':
+      case 'call.overflowed':
         note.service = happening.service;
         note.agents.clear();
         delete note.connected;
