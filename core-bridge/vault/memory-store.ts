@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { ClaimTable, type Slot } from './claim-table.js';
 import { ExpiryQueue } from './expiry-queue.js';
 import type { SessionStore, StoreClaim, StoredResult, StoredSession } from './store.js';
 import { VaultError } from './vault.js';
@@ -22,10 +23,8 @@ export interface MemoryStoreOptions extends StoreLimits {
 
 interface Entry {
   session: StoredSession;
-  /** The call that holds the session, or held it last. */
-  callId: string | undefined;
-  holding: boolean;
-  endsAtMs: number;
+  /** Where what claims need of it is kept: its end, and whether a call holds it. */
+  readonly slot: Slot;
 }
 
 /**
@@ -35,7 +34,9 @@ interface Entry {
 export class MemoryStore implements SessionStore {
   readonly ready = true;
   readonly #entries = new Map<string, Entry>();
-  readonly #byCode = new Map<string, Entry>();
+  readonly #claims = new ClaimTable();
+  /** The call that holds a session, or held it last. */
+  readonly #holders = new Map<Slot, string>();
   readonly #byToken = new Map<string, Entry>();
   readonly #byBoard = new Map<string, Entry>();
   /** Codes of ended sessions, oldest end first, and until when they rest. */
@@ -59,16 +60,17 @@ export class MemoryStore implements SessionStore {
   insert(session: StoredSession, heldBy?: string): Promise<'inserted' | 'taken' | 'full'> {
     return this.#do(() => {
       const { sessionId, codeHash, tokenHash, board } = session;
-      if (codeHash !== undefined && (this.#live(this.#byCode.get(codeHash)) || this.#rests(codeHash))) return 'taken';
+      if (codeHash !== undefined && (this.#liveSlot(codeHash) !== undefined || this.#rests(codeHash))) return 'taken';
       if (this.#entries.size >= this.#options.maxLive) this.sweep();
       if (this.#entries.size >= this.#options.maxLive) return 'full';
-      const entry: Entry = { session, callId: undefined, holding: false, endsAtMs: session.expiresAtMs };
+      const slot = this.#claims.add(codeHash, session, session.expiresAtMs);
+      const entry: Entry = { session, slot };
       this.#entries.set(sessionId, entry);
-      if (codeHash !== undefined) this.#byCode.set(codeHash, entry);
+      if (session.result) this.#claims.setStatus(slot, session.result.status);
       this.#byToken.set(tokenHash, entry);
       this.#byBoard.set(board, entry);
-      if (heldBy !== undefined) this.#hold(entry, heldBy);
-      this.#ends.add(sessionId, entry.endsAtMs);
+      if (heldBy !== undefined) this.#hold(slot, heldBy);
+      this.#ends.add(sessionId, this.#claims.endsAt(slot));
       return 'inserted';
     });
   }
@@ -80,14 +82,14 @@ export class MemoryStore implements SessionStore {
   byBoard(board: string): Promise<{ readonly session: StoredSession; readonly claimed: boolean } | undefined> {
     return this.#do(() => {
       const entry = this.#live(this.#byBoard.get(board));
-      return entry && { session: entry.session, claimed: entry.holding };
+      return entry && { session: entry.session, claimed: this.#claims.isHeld(entry.slot) };
     });
   }
 
   extend(sessionId: string, expiresAtMs: number): Promise<boolean> {
     return this.#do(() => {
       const entry = this.#live(this.#entries.get(sessionId));
-      if (!entry || entry.holding) return false;
+      if (!entry || this.#claims.isHeld(entry.slot)) return false;
       this.#endAt(entry, expiresAtMs);
       return true;
     });
@@ -99,6 +101,7 @@ export class MemoryStore implements SessionStore {
       if (!entry) return 'unknown';
       if (entry.session.result) return 'duplicate';
       entry.session = { ...entry.session, result };
+      this.#claims.setStatus(entry.slot, result.status);
       this.#events.emit('result', sessionId);
       return 'accepted';
     });
@@ -110,11 +113,11 @@ export class MemoryStore implements SessionStore {
 
   claim(codeHash: string, callId: string): Promise<StoreClaim> {
     return this.#do(() => {
-      const entry = this.#live(this.#byCode.get(codeHash));
-      if (!entry) return { refused: this.#rests(codeHash) ? 'used' : 'unknown' };
-      if (entry.holding && entry.callId !== callId) return { refused: 'used', board: entry.session.board };
-      if (!entry.holding) this.#hold(entry, callId);
-      return { session: entry.session };
+      const slot = this.#liveSlot(codeHash);
+      if (slot === undefined) return { refused: this.#rests(codeHash) ? 'used' : 'unknown' };
+      if (!this.#claims.isHeld(slot)) this.#hold(slot, callId);
+      else if (this.#holders.get(slot) !== callId) return { refused: 'used', board: this.#claims.boardOf(slot) };
+      return { session: this.#claims.sessionOf(slot) };
     });
   }
 
@@ -126,7 +129,7 @@ export class MemoryStore implements SessionStore {
     return this.#do(() => {
       const entry = this.#heldBy(sessionId, callId);
       if (!entry) return;
-      entry.holding = false;
+      this.#claims.setHeld(entry.slot, false);
       this.#claimed -= 1;
       // Without a code nobody could come back for it.
       if (graceEndsAtMs <= this.#now() || entry.session.codeHash === undefined) this.#drop(entry);
@@ -137,7 +140,7 @@ export class MemoryStore implements SessionStore {
   remove(sessionId: string, callId: string): Promise<boolean> {
     return this.#do(() => {
       const entry = this.#entries.get(sessionId);
-      if (!entry || entry.callId !== callId) return false;
+      if (!entry || this.#holders.get(entry.slot) !== callId) return false;
       this.#drop(entry);
       return true;
     });
@@ -180,7 +183,7 @@ export class MemoryStore implements SessionStore {
     const now = this.#now();
     for (let id = this.#ends.takeDue(now); id !== undefined; id = this.#ends.takeDue(now)) {
       const entry = this.#live(this.#entries.get(id));
-      if (entry) this.#ends.add(id, entry.endsAtMs);
+      if (entry) this.#ends.add(id, this.#claims.endsAt(entry.slot));
     }
     // Ends that moved, and those of removed sessions, leave appointments behind that nobody keeps.
     if (this.#ends.size > 2 * this.#entries.size + 1_000) this.#ends.refill(this.#appointments());
@@ -191,7 +194,7 @@ export class MemoryStore implements SessionStore {
   }
 
   *#appointments(): Iterable<readonly [string, number]> {
-    for (const [id, { endsAtMs }] of this.#entries) yield [id, endsAtMs];
+    for (const [id, { slot }] of this.#entries) yield [id, this.#claims.endsAt(slot)];
   }
 
   #do<T>(operation: () => T): Promise<T> {
@@ -204,46 +207,54 @@ export class MemoryStore implements SessionStore {
   }
 
   #live(entry: Entry | undefined): Entry | undefined {
-    if (!entry || entry.endsAtMs > this.#now()) return entry;
+    if (!entry || this.#claims.endsAt(entry.slot) > this.#now()) return entry;
     this.#drop(entry);
+    return undefined;
+  }
+
+  #liveSlot(codeHash: string): Slot | undefined {
+    const slot = this.#claims.find(codeHash);
+    if (slot === undefined || this.#claims.endsAt(slot) > this.#now()) return slot;
+    this.#drop(this.#entries.get(this.#claims.sessionIdOf(slot))!);
     return undefined;
   }
 
   #heldBy(sessionId: string, callId: string): Entry | undefined {
     const entry = this.#live(this.#entries.get(sessionId));
-    return entry?.holding && entry.callId === callId ? entry : undefined;
+    return entry && this.#claims.isHeld(entry.slot) && this.#holders.get(entry.slot) === callId ? entry : undefined;
   }
 
   #rests(codeHash: string): boolean {
     return (this.#resting.get(codeHash) ?? 0) > this.#now();
   }
 
-  #hold(entry: Entry, callId: string): void {
-    entry.callId = callId;
-    entry.holding = true;
+  #hold(slot: Slot, callId: string): void {
+    this.#holders.set(slot, callId);
+    this.#claims.setHeld(slot, true);
     // Its appointment stays as it is: the sweep comes too early, and makes another.
-    entry.endsAtMs = this.#now() + this.#options.maxHoldMs;
+    this.#claims.setEndsAt(slot, this.#now() + this.#options.maxHoldMs);
     this.#claimed += 1;
   }
 
   #endAt(entry: Entry, endsAtMs: number): void {
-    entry.endsAtMs = endsAtMs;
+    this.#claims.setEndsAt(entry.slot, endsAtMs);
     entry.session = { ...entry.session, expiresAtMs: endsAtMs };
     this.#ends.add(entry.session.sessionId, endsAtMs);
   }
 
   #drop(entry: Entry): void {
+    const { slot } = entry;
+    const endedAtMs = Math.min(this.#now(), this.#claims.endsAt(slot));
+    if (this.#claims.isHeld(slot)) this.#claimed -= 1;
+    this.#claims.remove(slot);
+    this.#holders.delete(slot);
     const { sessionId, codeHash, tokenHash, board, sealKey, result } = entry.session;
     sealKey.fill(0);
     if (result?.status === 'success') result.sealed.fill(0);
     this.#entries.delete(sessionId);
-    if (codeHash !== undefined) {
-      this.#byCode.delete(codeHash);
-      this.#rest(codeHash, Math.min(this.#now(), entry.endsAtMs) + this.#options.codeRestMs);
-    }
+    if (codeHash !== undefined) this.#rest(codeHash, endedAtMs + this.#options.codeRestMs);
     this.#byToken.delete(tokenHash);
     this.#byBoard.delete(board);
-    if (entry.holding) this.#claimed -= 1;
     this.#events.emit('gone', sessionId);
   }
 

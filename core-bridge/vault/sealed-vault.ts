@@ -4,7 +4,7 @@ import type { Secret } from '../../config/index.js';
 import { generateCode, hashCode } from '../codes/index.js';
 import type { VerifiedResult } from '../results/verified-result.js';
 import { newSealKey, seal, unseal } from './seal.js';
-import type { SessionStore, StoredSession } from './store.js';
+import type { ClaimedSession, SessionStore, StoredSession } from './store.js';
 import { VaultError, type Claim, type CreatedSession, type Identity, type RevealedIdentity, type SessionForCall, type SessionOnPage, type SessionVault } from './vault.js';
 
 export interface SealedVaultOptions {
@@ -248,7 +248,7 @@ function contextOf(session: Pick<StoredSession, 'sessionId' | 'purpose'>): strin
   return JSON.stringify([session.sessionId, session.purpose]);
 }
 
-function identityOf(session: StoredSession): Identity {
+function identityOf(session: Pick<ClaimedSession, 'authentication' | 'result'>): Identity {
   if (session.result) return session.result.status === 'success' ? 'verified' : 'failed';
   return session.authentication === 'expected' ? 'awaiting' : 'unauthenticated';
 }

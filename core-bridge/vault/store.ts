@@ -21,8 +21,11 @@ export interface StoredSession {
   readonly result?: StoredResult;
 }
 
+/** What a claim answers of a session. */
+export type ClaimedSession = Pick<StoredSession, 'sessionId' | 'purpose' | 'authentication' | 'board' | 'word'> & { readonly result?: Pick<StoredResult, 'status'> };
+
 /** `used`: the code is known, but another call holds its session, or its session ended within its lifetime; `board` while that session lives. */
-export type StoreClaim = { readonly session: StoredSession } | { readonly refused: 'unknown' | 'used'; readonly board?: string };
+export type StoreClaim = { readonly session: ClaimedSession } | { readonly refused: 'unknown' | 'used'; readonly board?: string };
 
 /**
  * Where sessions live. Every operation is atomic, also against other nodes, and treats a session past its time as

@@ -92,7 +92,7 @@ async function inRedis(context: PartContext, { fewSessions, manySessions, claims
   }
 }
 
-async function inMemory({ fewSessions, manySessions, claims }: Effort): Promise<Pick<VaultReport, 'memory' | 'memoryInTightLoop'>> {
+export async function inMemory({ fewSessions, manySessions, claims }: Effort): Promise<Pick<VaultReport, 'memory' | 'memoryInTightLoop'>> {
   const [few, many] = [await populate(new MemoryStore(limits), fewSessions, claims), await populate(new MemoryStore(limits), manySessions, claims)];
   try {
     const half = Math.floor(claims / 2);

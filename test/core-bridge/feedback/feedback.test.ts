@@ -103,7 +103,13 @@ describe('what is said', () => {
     feedback.talking('call');
     await until(() => heard.length >= 2, 'some words');
     feedback.forget('call');
-    await until(() => outcomes.length === heard.length, 'what was under way');
+    // Several times as long as between two words.
+    const isQuiet = async (): Promise<boolean> => {
+      const before = heard.length;
+      await sleep(150);
+      return outcomes.length === heard.length && heard.length === before;
+    };
+    await until(isQuiet, 'what was under way');
     const count = heard.length;
     feedback.done('call');
     await sleep(80);

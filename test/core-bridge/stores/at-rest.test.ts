@@ -68,7 +68,7 @@ it('no code, token, attribute or address stands in Redis or in the log, whatever
   for (const key of sealKeys) for (const form of ['latin1', 'hex', 'base64'] as const) expect(everything.includes(key.toString(form))).toBe(false);
   expect(everything.includes(redis.config.sealKeys[0]!.key.reveal())).toBe(false);
   await vault.close();
-});
+}, 120_000);
 
 it('after a purge the key of what was sealed is nowhere any more', async () => {
   const { vault } = buildOnRedis(redis.config, links, { tenant: 'erased' });
