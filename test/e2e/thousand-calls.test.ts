@@ -71,6 +71,15 @@ async function browse(who: number, url: string, form?: Record<string, string>): 
   return { status: answer.statusCode!, ...(answer.headers.location !== undefined && { location: answer.headers.location }), page: Buffer.concat(chunks).toString('utf8') };
 }
 
+/** While Redis is looked at, on a machine that has other things to do, it may not answer soon enough. Whoever is told so tries again. */
+async function patiently<T extends { readonly status: number }>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    const answer = await ask();
+    if (answer.status !== 503 || tries === 20) return answer;
+    await sleep(500);
+  }
+}
+
 // ---- telephones ------------------------------------------------------------------------------------------------------
 
 /** Where phones say their audio is; nobody listens there. */
@@ -142,17 +151,15 @@ it('nothing private of a thousand calls is in Redis, logs, metrics or SIP', asyn
   async function logIn(who: number, result: 'inStart' | 'posted' | 'later' | 'failed' | 'none'): Promise<Session> {
     const attributes = result === 'none' || result === 'failed' ? {} : person(who);
     const token = secret('result', await gateway.result(attributes, result === 'failed' ? { status: 'failed', attributes: undefined } : {}));
-    const answer = await fetch(`${urls.core}/start_communication`, {
-      method: 'POST', headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ purpose: result === 'none' ? unauthenticatedPurpose : 'report_move', ...(result === 'inStart' && { auth_result: token }) }),
-    });
+    const body = JSON.stringify({ purpose: result === 'none' ? unauthenticatedPurpose : 'report_move', ...(result === 'inStart' && { auth_result: token }) });
+    const answer = await patiently(() => fetch(`${urls.core}/start_communication`, { method: 'POST', headers: { 'content-type': 'application/json' }, body }));
     const { client_url: pageUrl, attr_url: attrUrl } = (await answer.json()) as { client_url: string; attr_url?: string };
     secret('token', pageUrl.split('/').at(-1)!);
     if (attrUrl !== undefined) secret('token', attrUrl.split('/').at(-1)!);
-    const { page } = await browse(who, pageUrl);
+    const { page } = await patiently(() => browse(who, pageUrl));
     const code = secret('code', /href="tel:[^",]*,(\d+)/.exec(page)![1]!);
     latestLength = code.length;
-    if (result === 'posted' || result === 'failed') expect((await fetch(attrUrl!, { method: 'POST', headers: { 'content-type': 'application/jwt' }, body: token })).status).toBe(200);
+    if (result === 'posted' || result === 'failed') expect((await patiently(() => fetch(attrUrl!, { method: 'POST', headers: { 'content-type': 'application/jwt' }, body: token }))).status).toBe(200);
     return { code, attrUrl, attributes };
   }
 
