@@ -121,6 +121,7 @@ function announce(gateway: Gateway, config: Config): void {
         '  3. Call, with the code  npm run call -- --code <code>',
         ...(sipAddress ? [`     or from a softphone  sip:${config.tenants[0]!.idContact.phoneNumber}@${sipAddress.host}:${sipAddress.port}`] : []),
         '',
+        `  Supervisor's page      ${urls.agents}   log in as hans, password demo`,
         `  Agents' phones are simulated and answer by themselves. Health: ${urls.ops}/health   Metrics: ${urls.ops}/metrics`,
         '  The whole story by itself: npm run demo.   Stop with Ctrl-C.',
         '',

@@ -5,6 +5,7 @@
  */
 import type { Logger } from 'pino';
 import type { RedisLink } from '../../core-bridge/index.js';
+import { LuaScript } from '../../core-bridge/redis/script.js';
 import { counters, noCounts, summed, type Counter, type DayFigures, type FigureRow } from './figures.js';
 
 export interface FiguresView {
@@ -49,6 +50,14 @@ export interface SharedFiguresOptions {
 
 /** Figures of a day are kept for two: no zone's day is over sooner. */
 const keptMs = 48 * 3_600_000;
+/** ARGV 1: lifetime in ms; then fields and values. In one step, so that no key can be left without an end. */
+const WRITE = new LuaScript(`
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return 1
+`);
+/** Cells written in one step: Lua hands over no more than some thousands of arguments. */
+const cellsAtOnce = 500;
 /** Cells of all nodes and their earlier starts that are taken in; more is no sensible day. */
 const mostFields = 50_000;
 
@@ -94,12 +103,12 @@ export class SharedFigures implements Figures {
       const { day } = own;
       const rows = own.takeChanged();
       if (rows.length === 0) return;
-      const fields = Object.fromEntries(rows.map((row) => [`${node} ${row.hour} ${row.service}`, written(row)]));
+      const cells = rows.map((row) => [`${node} ${row.hour} ${row.service}`, written(row)]);
+      if (this.#sinceWrittenFor !== day) cells.unshift([`${node} since`, new Date(this.#startedAt).toISOString()]);
       try {
-        await link.run(async (redis) => {
-          await redis.hSet(this.#key(day), this.#sinceWrittenFor === day ? fields : { ...fields, [`${node} since`]: new Date(this.#startedAt).toISOString() });
-          await redis.pExpire(this.#key(day), keptMs);
-        });
+        for (let from = 0; from < cells.length; from += cellsAtOnce) {
+          await link.run((redis) => WRITE.run(redis, [this.#key(day)], [keptMs, ...cells.slice(from, from + cellsAtOnce).flat()]));
+        }
         this.#sinceWrittenFor = day;
       } catch {
         log.debug({ rows: rows.length }, 'figures are written later: the store is away');

@@ -171,4 +171,17 @@ describe('every state of the page', { timeout: 90_000 }, () => {
       expect(await page.locator('.problem').textContent()).toBe('');
     });
   });
+
+  it.runIf(pictures !== undefined)('the pictures of docs/supervisors.md', async () => {
+    for (const [name, width, height] of [['supervisors', 1280, 800], ['supervisors-phone', 390, 844]] as const) {
+      await onPage(states[0]!.start, async (page) => {
+        await isLive(page);
+        await page.getByRole('button', { name: 'English' }).click();
+        await page.mouse.move(0, 0);
+        await page.evaluate('document.activeElement.blur()');
+        await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: name === 'supervisors' });
+        expect(await page.locator('.chart').count()).toBe(3);
+      }, { viewport: { width, height } });
+    }
+  });
 });

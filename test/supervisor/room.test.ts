@@ -1,8 +1,8 @@
 /**
  * Who gets to see the page and its feed, and what is in them. That the guards are what these tests see was tried by
- * taking each away in turn: `pageFor` off the page, `supervisorsOnly` off the socket, `ownSocketsOnly` off the socket, the
- * listeners of `ended` and `locked` together with the look at each view, and the tenant of the principal in place of
- * which the first tenant was taken; each makes one of these tests fail.
+ * taking each away in turn: other roles let in at the page, other roles let in at the socket, `ownSocketsOnly` off the
+ * socket, the listeners of `ended` and `locked` off (with the look at each view and without), the first municipality in
+ * place of the supervisor's own for the page, and for the feed; each makes one of the first four tests fail.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
