@@ -196,8 +196,9 @@ async function startProxy(host: string, gateway: { host: string; port: number })
     if (!message) return;
     passed.push(message);
     if (message.status !== undefined) {
-      const back = /^\s*SIP\/2\.0\/UDP ([\d.]+):(\d+)/.exec(message.headers.filter(([name]) => name === 'via')[1]?.[1] ?? '');
-      if (back) socket.send(text.replace(/^Via:.*\r\n/im, ''), Number(back[2]), back[1]);
+      const back = /^\s*SIP\/2\.0\/UDP ([\d.]+)(?::(\d+))?/.exec(message.headers.filter(([name]) => name === 'via')[1]?.[1] ?? '');
+      // A Via without a port means 5060 (RFC 3261 section 18.2.2).
+      if (back) socket.send(text.replace(/^Via:.*\r\n/im, ''), Number(back[2] ?? 5060), back[1]);
       return;
     }
     const key = message.branch + message.method.replace('CANCEL', 'INVITE');
