@@ -209,7 +209,18 @@ export async function startCitizen(options: CitizenOptions): Promise<Citizen> {
     },
     press: (keys: string) => command(sipp, callId, 'PRESS', `X-Keys: ${keys}`),
     playTone: () => command(sipp, callId, 'PLAY'),
-    hangup: () => command(sipp, callId, 'HANGUP'),
+    hangup: async () => {
+      await command(sipp, callId, 'HANGUP');
+      // sipp overhears a command that comes while it awaits an ACK (of a re-INVITE): then it is told again.
+      const again = async () => {
+        for (let tries = 0; tries < 3; tries += 1) {
+          await sleep(1_000);
+          if (!sipp.running || sipp.messages().some((m) => m.direction === 'sent' && m.firstLine.startsWith('BYE '))) return;
+          await command(sipp, callId, 'HANGUP');
+        }
+      };
+      void again().catch(() => undefined);
+    },
     cancel: () => command(sipp, callId, 'STOPCALLING'),
   });
 }
