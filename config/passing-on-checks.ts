@@ -14,6 +14,20 @@ export function identityChecks(tenants: readonly PlacedTenant[]): Problem[] {
   return repeats(reported, 'the identity', 'What the PBX reports must name one agent: remove it here or there');
 }
 
+/** Agents who are told on the phone who calls. */
+export function whisperChecks({ at, tenant }: PlacedTenant, shared: Shared): Problem[] {
+  return (tenant.agents ?? []).flatMap((agent, a): Problem[] => {
+    const { whisper, phone } = agent ?? {};
+    if (whisper === undefined) return [];
+    const key = `${at}agents[${a}].whisper`;
+    const problems: Problem[] = [];
+    if ((whisper.spell ?? []).length > 0 && whisper.pin === undefined && whisper.pinFile === undefined) problems.push({ key: `${key}.pin`, fault: 'is missing while something is to be spelled', fix: 'Give pin or pinFile: a phone may be picked up by anybody' });
+    if (whisper.alwaysThere === true && shared.store?.kind === 'redis') problems.push({ key: `${key}.alwaysThere`, fault: 'is true on a gateway that may have several nodes', fix: 'Remove it, and let the agent log in on a screen' });
+    if (whisper.alwaysThere === true && phone === undefined) problems.push({ key: `${key}.alwaysThere`, fault: 'is true for somebody without a phone', fix: 'Give the phone, or remove whisper' });
+    return problems;
+  });
+}
+
 /** Where calls go by trunks, and what comes back from there. */
 export function passingOnChecks({ at, tenant }: PlacedTenant, shared: Shared): Problem[] {
   const problems: Problem[] = [];

@@ -1,5 +1,5 @@
 import type { PlacedTenant, Shared, Understood } from './forms.js';
-import { identityChecks, passingOnChecks } from './passing-on-checks.js';
+import { identityChecks, passingOnChecks, whisperChecks } from './passing-on-checks.js';
 import type { Problem } from './problems.js';
 import { queueChecks } from './queue-checks.js';
 import { repeatedNames, repeats, type Named } from './repeats.js';
@@ -117,7 +117,7 @@ export function tenantChecks({ shared, tenants }: Understood): Problem[] {
   return [
     ...acrossTenants(tenants),
     ...identityChecks(tenants),
-    ...tenants.flatMap((placed) => [...services(placed), ...queueChecks(placed), ...codes(placed), ...cti(placed), ...core(placed, shared), ...screens(placed, shared), ...passingOnChecks(placed, shared)]),
+    ...tenants.flatMap((placed) => [...services(placed), ...queueChecks(placed), ...codes(placed), ...cti(placed), ...core(placed, shared), ...screens(placed, shared), ...passingOnChecks(placed, shared), ...whisperChecks(placed, shared)]),
     ...reservedNames(tenants),
     ...unreachablePages(shared, tenants),
   ];

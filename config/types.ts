@@ -41,6 +41,8 @@ export interface AccountConfig {
   readonly skills: readonly string[];
   /** What the PBX reports when this agent has a call, besides the phone. */
   readonly identities: readonly string[];
+  /** An agent who is told on the phone who calls, when no screen is open. */
+  readonly whisper?: { readonly spell: readonly NonNullable<RawTenant['agents'][number]['whisper']>['spell'][number][]; readonly pinHash?: Secret; readonly alwaysThere: boolean };
 }
 
 /** An account that takes calls, or whom the provider may let take calls: the phone rings for them. */

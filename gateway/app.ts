@@ -12,6 +12,7 @@ import { AuditError, auditPages, createAudit, noAudit, type Audit } from './audi
 import { References } from './call/hand-over.js';
 import type { HandedOverCall } from './call/live-call.js';
 import { Reception } from './call/reception.js';
+import { PinGuard } from './call/whisper.js';
 import { createCti, type Cti } from './cti/index.js';
 import { EngineError, Engines, type EngineAddresses } from './engines/spawn.js';
 import { Happenings } from './happenings.js';
@@ -136,6 +137,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
         happenings: this.happenings,
         audit: () => this.audit,
         references: this.references,
+        pins: new PinGuard(),
         popUrl: (reference) => `${this.urls.agents}/pop/${reference}`,
         promptsPath: config.media.promptsPath ?? ownPromptsPath,
         trunkOfPhone: (uri) => trunks.of(/^sips?:(?:[^@]*@)?([^:;?>]+)/i.exec(uri)?.[1] ?? ''),

@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { PlacedTenant } from '../forms.js';
 import { isPasswordHash } from '../password.js';
 import { bareNumber, MIN_HASH_KEY_CHARACTERS, MIN_TOKEN_CHARACTERS, type RawTenant } from '../schema/index.js';
+import type { Salvaged } from '../salvage.js';
 import { Secret } from '../secret.js';
 import type { AccountConfig, AgentConfig, DemoKeys, PrivateKey, SignInConfig, Tenant, VerificationKey } from '../types.js';
 import { assembleCti, resolveCti, type ResolvedCti } from './cti.js';
@@ -39,8 +40,20 @@ function accounts({ at, tenant }: PlacedTenant, reader: SecretReader): AccountCo
       skills: skills.filter((skill) => skill !== undefined),
       identities: identities.filter((identity) => identity !== undefined),
       ...(hash !== undefined && { passwordHash: new Secret(hash) }), ...(phone !== undefined && { phone }),
+      ...whisperOf(agent, `${at}agents[${index}].whisper`, reader),
     }];
   });
+}
+
+function whisperOf({ whisper }: Salvaged<RawTenant['agents'][number]>, key: string, reader: SecretReader): Pick<AccountConfig, 'whisper'> {
+  if (whisper === undefined) return {};
+  const pin = reader.text(whisper.pin, whisper.pinFile, `${key}.pinFile`);
+  if (pin !== undefined && !isPasswordHash(pin)) {
+    reader.complain(`${key}.pinFile`, 'names a file without a password hash', 'Write into it the line that `node dist/config/password-cli.js` prints for the PIN');
+    return {};
+  }
+  const spell = (whisper.spell ?? []).filter((kind) => kind !== undefined);
+  return { whisper: { spell, alwaysThere: whisper.alwaysThere ?? false, ...(pin !== undefined && { pinHash: new Secret(pin) }) } };
 }
 
 /** Who takes calls. With a claim for roles the provider says who does: everybody with a phone may. */

@@ -4,6 +4,7 @@ import { handOver, identities, outside } from './passing-on.js';
 import { screen } from './screen.js';
 import { cti } from './cti.js';
 import { accountRole, accountRoles, signIn, signInAs } from './sign-in.js';
+import { agentWhisper } from './whisper.js';
 import { baseUrl, dialledNumber, e164, faulty, fileName, label, ms, oneOf, passwordHash, pemFields, keyType, privateKey, purpose, sipUri, webUrl, withFiles, word } from './values.js';
 
 /** Least length of a bearer token, in characters. */
@@ -45,6 +46,7 @@ const agents = z
         phone: sipUri.optional().describe('SIP address of the phone that rings for this agent. Needed for the role agent.'),
         skills: skills.describe('What this agent can do; services name the skills they need.'),
         identities,
+        whisper: agentWhisper,
       },
       [{ inline: 'password', file: 'passwordFile' }],
     ).superRefine(({ roles, phone }, context) => {

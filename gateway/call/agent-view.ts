@@ -1,10 +1,12 @@
 /** What the agent's screen shows of one call. Attributes pass through here on their way and are not kept. */
 import { randomUUID } from 'node:crypto';
-import type { PairingInvitation } from '../../core-bridge/index.js';
-import { words } from '../../ivr/index.js';
+import type { PairingInvitation, RevealedIdentity } from '../../core-bridge/index.js';
+import type { AgentConfig } from '../../config/index.js';
+import { words, type Voice } from '../../ivr/index.js';
 import type { ShownBecause } from '../happenings.js';
 import { withoutMasked } from '../screen/masking.js';
 import { problemOf, type LiveCall } from './live-call.js';
+import { whisperToAgent } from './whisper.js';
 import { isWithAgent, type CallEvent, type CallIdentity, type Effect } from './machine.js';
 
 /** What an agent's view asks of the call it belongs to. */
@@ -16,6 +18,8 @@ export interface AgentViewOptions {
   provedDuringCall(sessionId: string): boolean;
   /** Whether caller and agent hear each other. */
   talking(): boolean;
+  /** The agent's phone as something to speak to, until `gone`. */
+  agentVoice(): Promise<{ voice: Voice; gone: AbortSignal }>;
 }
 
 /** What goes to a screen of an identity: the rest of it stays sealed until asked for. */
@@ -47,13 +51,23 @@ export class AgentView {
   }
 
   private nameOf(agent: string | undefined): string | undefined {
-    return this.call.incoming.tenant.config.agents.find(({ name }) => name === agent)?.displayName;
+    return agent === undefined ? undefined : this.accountOf(agent)?.displayName;
+  }
+
+  /** The identity whose attributes are on the agent's screen while the two talk; undefined otherwise. @throws VaultError */
+  async shownIdentity(): Promise<{ agent: string; identity: RevealedIdentity } | undefined> {
+    const { call } = this;
+    const { agent, sessionId } = call.state;
+    if (agent === undefined || sessionId === undefined || this.shownTo !== agent || !this.options.talking()) return undefined;
+    const identity = await call.incoming.tenant.vault.reveal(sessionId, call.id);
+    return call.state.agent === agent && call.state.sessionId === sessionId ? { agent, identity } : undefined;
   }
 
   /** Hands the attributes of a session, or that there are none, to the agent's screen, if the call is still there when they are unsealed. */
   reveal(agent: string, revealId: string, sessionId: string | undefined, cause: CallEvent['type']): void {
     const { call } = this;
     const { vault } = call.incoming.tenant;
+    if (call.state.name === 'revealing' && this.whispersTo(agent)) return this.whisper(agent, revealId, sessionId, cause);
     if (call.state.name === 'revealing') call.after(call.context.config.calls.ackTimeoutMs, () => call.handle({ type: 'acknowledgementMissed', revealId }));
     if (sessionId === undefined) return this.show(agent, revealId, undefined, null);
     const why = whyShown(cause, call.state.transferredBy);
@@ -67,6 +81,38 @@ export class AgentView {
     }).catch((error: unknown) => {
       call.log.error({ problem: problemOf(error) }, 'identity could not be shown');
       this.show(agent, revealId, undefined, null);
+    });
+  }
+
+  /** Whether this agent, who has no screen open, is to be told on the phone who calls. */
+  whispersTo(agent: string): boolean {
+    return this.accountOf(agent)?.whisper !== undefined && !this.call.context.screens.isPresent(agent);
+  }
+
+  private accountOf(agent: string): AgentConfig | undefined {
+    return this.call.incoming.tenant.config.agents.find(({ name }) => name === agent);
+  }
+
+  /** In place of the pop: what is said on the agent's phone, and 1 in place of the acknowledgement. */
+  private whisper(agent: string, revealId: string, sessionId: string | undefined, cause: CallEvent['type']): void {
+    const { call } = this;
+    const { vault } = call.incoming.tenant;
+    const why = whyShown(cause, call.state.transferredBy);
+    const tell = async () => {
+      const identified = sessionId !== undefined && (await vault.identity(sessionId, call.id)) === 'verified';
+      const identity = identified ? await vault.reveal(sessionId, call.id) : null;
+      const { voice, gone } = await this.options.agentVoice();
+      if (!this.isPresent(agent, revealId)) return;
+      const signal = AbortSignal.any([call.over, gone]);
+      const end = await whisperToAgent(call, voice, call.context.pins, {
+        agent: this.accountOf(agent)!, identity, waitedMs: this.options.waitedMs(), record: (fields) => this.record(agent, why, fields),
+      }, signal);
+      call.handle(end === 'taken' ? { type: 'acknowledged', revealId } : { type: 'agentDeclined', revealId });
+    };
+    tell().catch((error: unknown) => {
+      if (call.over.aborted || !this.isPresent(agent, revealId)) return;
+      call.log.warn({ agent, problem: problemOf(error) }, 'the agent could not be told who calls');
+      call.handle({ type: 'agentDeclined', revealId });
     });
   }
 

@@ -6,6 +6,7 @@ import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
 import type { MediaEndpoint } from '../media/endpoint.js';
 import type { MediaPool } from '../media/pool.js';
+import { EndpointVoice } from '../media/voice.js';
 import { bounded, MediaError } from '../media/bounded.js';
 import { audioOnly, keepsNumbersOf, leadingNowhere, leadsToTheSame, offerAfter, openOffer, placeholderPeer } from '../sip/sdp.js';
 import { modifyDialog, OfferRefused, peerDescription } from '../sip/reinvite.js';
@@ -65,6 +66,12 @@ export class AnchoredBridge implements Bridge {
     const address = pool.mediaAddress;
     if (address === undefined) throw new MediaError('no_media_server', 'no media server is connected');
     return new AnchoredBridge(caller, await pool.createEndpoint(placeholderPeer(address)));
+  }
+
+  /** The agent's phone as something to speak to, once it has been prepared. */
+  async agentVoice(promptsPath: string): Promise<EndpointVoice> {
+    await this.preparing;
+    return new EndpointVoice(this.agentEndpoint, promptsPath);
   }
 
   /** Aborts when the agent's endpoint is gone. */

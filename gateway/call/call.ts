@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { IdentifyError, type PairingInvitation, type ProgressStep } from '../../core-bridge/index.js';
+import { IdentifyError, type PairingInvitation, type ProgressStep, type RevealedIdentity } from '../../core-bridge/index.js';
 import type { Config, Tenant } from '../../config/index.js';
 import type { SpokenCode } from '../../ivr/index.js';
 import { longestWaitMs, waitingFor, type DeskAgent, type Outlook } from '../desk/index.js';
@@ -126,6 +126,7 @@ export class Call implements LiveCall, HandedOverCall {
       purpose: () => this.purpose,
       provedDuringCall: (sessionId) => this.provedDuringCall.has(sessionId),
       talking: () => isWithAgent(this.state) && this.far.talking,
+      agentVoice: () => this.far.agentVoice(),
     });
   }
 
@@ -221,6 +222,11 @@ export class Call implements LiveCall, HandedOverCall {
       if (session) this.report(session);
     }
     this.handle({ type: 'wordCompared', agent, confirmId, same, revealId: randomUUID() });
+  }
+
+  /** For another desktop of the agent who sees it: the identity on the screen now. @throws VaultError */
+  shownIdentity(): Promise<{ agent: string; identity: RevealedIdentity } | undefined> {
+    return this.view.shownIdentity();
   }
 
   /** The agent wants to see a masked value of the present pop. */
@@ -451,7 +457,7 @@ export class Call implements LiveCall, HandedOverCall {
     const agent = this.agent!;
     this.view.offer(agent.name, this.state.identity);
     this.tellCitizen({ step: 'agentRinging' });
-    this.far.ringAgent(agent, offerId);
+    this.far.ringAgent(agent, offerId, this.view.whispersTo(agent.name));
   }
 
   private nowTalking(): void {

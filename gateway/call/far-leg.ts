@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events';
 import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
+import type { Voice } from '../../ivr/index.js';
 import type { MediaPool } from '../media/pool.js';
 import { connectedParty, type ConnectedParty } from '../sip/connected-party.js';
 import { endDialog, ringPhone, RingError, whenEnded } from './ring.js';
@@ -134,6 +135,12 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
     this.takeCaller();
     await this.bridge.join();
     this.joined = true;
+  }
+
+  /** Speaks to this phone alone, before the two are joined. @throws MediaError; RingError for a phone whose media does not come to us */
+  voice(promptsPath: string): Promise<Voice> {
+    if (!(this.bridge instanceof AnchoredBridge)) return Promise.reject(new RingError('no_description'));
+    return this.bridge.agentVoice(promptsPath);
   }
 
   /** A released call comes back to the media server and goes on. @throws MediaError */

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type Srf from 'drachtio-srf';
+import type { Voice } from '../../ivr/index.js';
 import type { DeskAgent } from '../desk/index.js';
 import type { ConnectedParty } from '../sip/connected-party.js';
 import { referRequest, ReferProgress, type ReferRequest } from '../sip/refer.js';
@@ -15,6 +16,7 @@ import { FarLeg, type FarLegTarget } from './far-leg.js';
 import { referenceHeaders } from './hand-over.js';
 import { problemOf, type HandedOverCall, type LiveCall } from './live-call.js';
 import { isWithAgent } from './machine.js';
+import { RingError } from './ring.js';
 import type { TransferTarget } from './transfer.js';
 
 export interface FarSideListener {
@@ -58,10 +60,11 @@ export class FarSide {
 
   // ---- agents' phones -----------------------------------------------------------------------------------------------
 
-  ringAgent(agent: DeskAgent, offerId: string): void {
+  /** @param speaksFirst this phone is to be told something before it is connected: its media comes to the media server */
+  ringAgent(agent: DeskAgent, offerId: string, speaksFirst: boolean): void {
     const { call } = this;
     const ringTimeoutMs = call.service.queue.ringTimeoutMs ?? call.context.config.calls.ringTimeoutMs;
-    this.reach({ uri: agent.phone, from: call.callerShown, ringTimeoutMs, mayRelease: this.mayRelease(agent.phone) }, (far) => {
+    this.reach({ uri: agent.phone, from: call.callerShown, ringTimeoutMs, mayRelease: !speaksFirst && this.mayRelease(agent.phone) }, (far) => {
       far.takeCaller();
       far.tellParty();
       call.incoming.tenant.desk.answered(agent.name, call.id);
@@ -72,6 +75,16 @@ export class FarSide {
       call.handle({ type: 'agentFailed', offerId });
     });
     call.happened({ type: 'call.offered', agent: agent.name });
+  }
+
+  /** The agent's phone as something to speak to, and the end of that. @throws MediaError, RingError */
+  async agentVoice(): Promise<{ voice: Voice; gone: AbortSignal }> {
+    const { far, call } = this;
+    if (!far) throw new RingError('cancelled');
+    const gone = new AbortController();
+    far.once('hungUp', () => gone.abort());
+    const { promptsPath } = call.incoming.tenant.config;
+    return { voice: await far.voice(promptsPath ?? call.context.promptsPath), gone: gone.signal };
   }
 
   /** Voices meet. @param revealId of the pop that was acknowledged */

@@ -12,6 +12,7 @@ import type { TenantRoom } from '../tenants.js';
 import type { CallerLeg } from './caller-leg.js';
 import type { References } from './hand-over.js';
 import type { CallEvent, CallState } from './machine.js';
+import type { PinGuard } from './whisper.js';
 
 /** What every call needs of the gateway. */
 export interface CallContext {
@@ -21,6 +22,8 @@ export interface CallContext {
   readonly happenings: Happenings;
   /** Where it is recorded who saw what; `shown` is awaited before anything is shown. */
   readonly audit: () => Audit;
+  /** Agents' PINs on the phone, and wrong ones. */
+  readonly pins: PinGuard;
   /** Trunk of a phone, if its address is one we know. */
   trunkOfPhone(uri: string): TrunkConfig | undefined;
   /** Folder of the prompts as the media servers see it. */

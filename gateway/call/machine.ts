@@ -88,6 +88,8 @@ export type CallEvent =
   | { type: 'agentTakenAway'; agent: string }
   | { type: 'acknowledged'; revealId: string }
   | { type: 'acknowledgementMissed'; revealId: string }
+  /** The agent heard who is calling and does not take the call, or nobody is there who listens. */
+  | { type: 'agentDeclined'; revealId: string }
   | { type: 'screenReturned'; agent: string; revealId: string }
   | { type: 'bridgeFailed'; revealId: string }
   | { type: 'agentHungUp' }
@@ -343,6 +345,7 @@ function revealing(state: CallState, event: CallEvent, options: CourseOptions): 
         ],
       };
     }
+    case 'agentDeclined': return event.revealId === state.revealId ? setBack(state, 'missed', options) : stay(state);
     case 'screenReturned':
       // The page was reloaded between pop and acknowledgement: the new one gets its own pop, the old one's answer is void.
       if (event.agent !== agent) return stay(state);

@@ -1,6 +1,7 @@
 /** Where calls come in: who may call, which service they reach, how many at once; and the register of live calls. */
 import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
+import type { RevealedIdentity } from '../../core-bridge/index.js';
 import type { SipNode } from '../sip/node.js';
 import { respond } from '../sip/respond.js';
 import { serviceOf, type ServiceConfig } from '../sip/services.js';
@@ -24,6 +25,11 @@ export class Reception {
       for (const { name } of tenant.config.agents) this.tenantOf.set(name, tenant);
       for (const service of tenant.config.services) this.lines.push({ ...service, tenant, service });
       this.hearDesk(tenant);
+      for (const { name, whisper } of tenant.config.agents) {
+        if (!whisper?.alwaysThere) continue;
+        tenant.desk.setPresent(name, true);
+        tenant.desk.setAvailable(name, true);
+      }
     }
     this.hearScreens();
   }
@@ -50,7 +56,11 @@ export class Reception {
     const deskOf = (agent: string) => this.tenantOf.get(agent)?.desk;
     screens.on('availability', (agent, value) => deskOf(agent)?.setAvailable(agent, value === 'available'));
     screens.on('present', (agent) => deskOf(agent)?.setPresent(agent, true));
-    screens.on('gone', (agent) => deskOf(agent)?.setPresent(agent, false));
+    screens.on('gone', (agent) => {
+      // Who is told on the phone who calls is there without a screen too.
+      const whispered = this.tenantOf.get(agent)?.config.agents.find(({ name }) => name === agent)?.whisper;
+      if (!whispered?.alwaysThere) deskOf(agent)?.setPresent(agent, false);
+    });
     screens.on('wrapUpDone', (agent) => deskOf(agent)?.wrapUpDone(agent));
     // What an agent does counts only for the call that this agent has.
     const callOf = (agent: string, callId: string) => {
@@ -75,6 +85,13 @@ export class Reception {
       case 'service': return tenant?.config.services.some(({ name }) => name === target.name) ? target : undefined;
       case 'number': return tenant?.directory.destinationOfNumber(target.number);
     }
+  }
+
+  /** The identity on the screen of the agent who has this call of this node, for another desktop of theirs. @throws VaultError */
+  async identityOf(callId: string): Promise<{ tenant: string; agent: string; identity: RevealedIdentity } | undefined> {
+    const call = this.calls.get(callId)?.call;
+    const shown = await call?.shownIdentity();
+    return call && shown && { tenant: call.tenant, ...shown };
   }
 
   /** What an agent may choose from when passing a call on. */

@@ -11,6 +11,8 @@ const queueWith = (queue: Record<string, unknown>) => (config: unknown) => {
     { name: 'bram', password: hash, phone: 'sip:bram@192.0.2.20', skills: ['passports'] },
   ]);
   set(config, 'services[0].queue', queue);
+  set(config, 'trunks[0].outbound', 'sip:{number}@192.0.2.10');
+  set(config, 'outside', { trunk: (config as { trunks: { name: string }[] }).trunks[0]!.name, callBackTo: ['+31'] });
 };
 const week = { monday: ['09:00-12:30', '13:00-17:00'] };
 const hours = { timezone: 'Europe/Amsterdam', weekly: week };
@@ -19,7 +21,7 @@ const printed = (queue: Record<string, unknown>): string[] => problemsOf(queueWi
 describe('a queue', () => {
   it('left out waits for anybody, at any time, without a limit', () => {
     const [tenant] = parseConfig(valid(), { baseDir: folder, env: {} }).tenants;
-    expect(tenant?.services[0]?.queue).toEqual({ skills: [], priority: 0, wrapUpSeconds: 0, callback: false });
+    expect(tenant?.services[0]?.queue).toEqual({ skills: [], priority: 0, wrapUpSeconds: 0, callback: false, callbackAfterSeconds: 45 });
     expect(tenant?.agents[0]?.skills).toEqual([]);
   });
 

@@ -42,6 +42,8 @@ export interface CallerOptions extends Partial<InviteOptions> {
   leg?: (leg: Leg) => void;
   /** False: nothing is sent until the test says so. */
   speaks?: boolean;
+  /** What the citizen has proved; default: a name of their own. */
+  attributes?: Record<string, string>;
 }
 
 /** An agent's telephone: a phone, its media, its screen. */
@@ -164,7 +166,7 @@ export class Stage {
   /** A citizen with a session dials. Fails unless the answer is what `expected` says (default 200). */
   async dial(mode: Mode, options: CallerOptions = {}): Promise<Caller> {
     const name = `Citizen ${(this.names += 1)}`;
-    const code = await this.gateway.citizen({ fullname: name });
+    const code = await this.gateway.citizen(options.attributes ?? { fullname: name });
     const host = hosts[mode];
     const phone = options.phone ?? this.add(await Phone.open(this.gateway.sip, { host, transport: options.transport ?? 'udp' }));
     const media = this.add(await Media.open({ host, ...(options.natted === undefined ? {} : { natted: options.natted }) }));
