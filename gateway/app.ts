@@ -122,7 +122,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       happenings: this.happenings,
       audit: () => this.audit,
       // No call can be asked yet, so nobody is told.
-      identityOf: () => Promise.resolve(undefined),
+      identityOf: (callId) => this.reception.identityOf(callId),
       metrics: this.metrics,
       log: log.child({ room: 'cti' }),
       url: () => this.urls.agents,
