@@ -45,7 +45,8 @@ interface Watched {
   readonly figures: Figures;
   readonly calendar: Calendar;
   readonly watchers: Set<Watcher>;
-  view: { at: number; made: Promise<SupervisorView> } | undefined;
+  /** The last one, or the one that is being made: then `at` is not known yet. */
+  view: { at: number | undefined; readonly made: Promise<SupervisorView> } | undefined;
 }
 
 export class Supervision {
@@ -145,14 +146,13 @@ export class Supervision {
 
   /** One at a time for each municipality, whoever asks. */
   #viewOf(watched: Watched): Promise<SupervisorView> {
-    const now = performance.now();
-    if (!watched.view || now - watched.view.at > freshMs) {
-      const { tenant, figures, calendar } = watched;
-      const made = viewOf({ tenant, figures, calendar, calls: this.#calls, now: this.#now });
-      watched.view = { at: now, made };
-      made.catch(() => { watched.view = undefined; });
-    }
-    return watched.view.made;
+    const { view, tenant, figures, calendar } = watched;
+    if (view && (view.at === undefined || performance.now() - view.at <= freshMs)) return view.made;
+    const made = viewOf({ tenant, figures, calendar, calls: this.#calls, now: this.#now });
+    const next: NonNullable<Watched['view']> = { at: undefined, made };
+    watched.view = next;
+    made.then(() => { next.at = performance.now(); }, () => { watched.view = undefined; });
+    return made;
   }
 
   #dismiss(session: Session, type: 'expired' | 'locked', code: number): void {

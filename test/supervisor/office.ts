@@ -30,7 +30,7 @@ const people: readonly (readonly [name: string, displayName: string, state: Seat
 ];
 
 export interface Office {
-  tenants: { name: string; desk: DeskView | undefined; calls: CallAtReception[]; services: string[] }[];
+  tenants: { name: string; desk: DeskView | undefined; calls: CallAtReception[]; services: string[]; /** The desk answers when this has come. */ slow?: Promise<void>; /** How often it was looked at. */ looks?: number }[];
 }
 
 /** An ordinary afternoon. */
@@ -75,7 +75,14 @@ const watched = (tenant: Office['tenants'][number]): WatchedTenant => ({
     name: tenant.name, displayName: tenant.name === 'main' ? 'Gemeente Voorbeeld' : `Gemeente ${tenant.name}`, services: tenant.services.map(service),
     agents: people.map(([name, displayName]) => ({ name, displayName })) as unknown as Tenant['agents'],
   },
-  desk: { snapshot: () => (tenant.desk ? Promise.resolve(tenant.desk) : Promise.reject(new Error('away'))) },
+  desk: {
+    snapshot: async () => {
+      tenant.looks = (tenant.looks ?? 0) + 1;
+      await tenant.slow;
+      if (!tenant.desk) throw new Error('away');
+      return tenant.desk;
+    },
+  },
   isOpen: ({ name }) => name !== 'Afval en milieu',
 });
 

@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { mostOfSession, mostWatchers } from '../../gateway/supervisor/supervision.js';
 import { Peers } from '../peers/process.js';
-import { until } from '../peers/wait.js';
+import { sleep, until } from '../peers/wait.js';
 import { login } from '../screen/listener.js';
 import { account, aDay, afternoon, busyOffice, startSupervision, type Office, type TestSupervision } from './office.js';
 
@@ -189,6 +189,22 @@ describe('the feed', () => {
     room.office.tenants[0]!.desk = undefined;
     await until(() => (feed.messages.at(-1) as { view?: { desk: unknown } }).view?.desk === null, 'the page to be told', 10_000);
     expect(feed.ended).toBeUndefined();
+  });
+
+  it('looks once at a time, however slow the desk is and however many ask', async () => {
+    const room = await start();
+    const headers = await cookieOf(room, 'hans');
+    const tenant = room.office.tenants[0]!;
+    let answer = (): void => undefined;
+    tenant.slow = new Promise((resolve) => (answer = resolve));
+    const feeds = [listen(room, headers), listen(room, headers), listen(room, headers)];
+    await until(() => room.supervision.watchers === 3 && tenant.looks, 'the pages to be there', 15_000);
+    // Many turns of the room's clock.
+    await sleep(1_500);
+    expect(tenant.looks).toBe(1);
+    answer();
+    await Promise.all(feeds.map(told));
+    await until(() => tenant.looks! > 1, 'the next look', 15_000);
   });
 
   it('ends with the gateway', async () => {
