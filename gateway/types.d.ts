@@ -9,6 +9,7 @@ declare module 'drachtio-fsmrf' {
       socket: Socket;
       disconnect(): void;
     }
+    interface EslEvent { getHeader(name: string): string | null }
     interface EndpointOptions {
       remoteSdp?: string;
       headers?: Record<string, string>;

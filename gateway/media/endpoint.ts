@@ -27,6 +27,10 @@ const holdSettlesMs = 400;
 const breakAgainMs = 40;
 const breakTries = 10;
 
+/** How long the two have to be joined after the order, in ms; how often it is given. */
+const joinMs = 1_500;
+const joinTries = 3;
+
 export class MediaEndpoint {
   /** Aborts once, when the endpoint is gone for whatever reason. */
   readonly gone: AbortSignal;
@@ -116,10 +120,44 @@ export class MediaEndpoint {
     }
   }
 
-  /** Lets this endpoint's peer and the other's hear each other, once what was playing is broken off. @throws MediaError */
+  /**
+   * Lets this endpoint's peer and the other's hear each other, once what was playing is broken off.
+   * FreeSWITCH takes the order and joins the two some 20 ms later, or never when one of them is just leaving another
+   * bridge: so it is waited for, and ordered again.
+   * @throws MediaError
+   */
   async bridge(other: MediaEndpoint): Promise<void> {
     await Promise.all([this.breaking, other.breaking]);
-    await bounded(this.endpoint.bridge(other.endpoint), this.limits.commandTimeoutMs, 'bridge', AbortSignal.any([this.gone, other.gone]));
+    const gone = AbortSignal.any([this.gone, other.gone]);
+    const joined = this.joinedWith(other);
+    try {
+      for (let tries = 1; ; tries += 1) {
+        await bounded(this.endpoint.bridge(other.endpoint), this.limits.commandTimeoutMs, 'bridge', gone);
+        try {
+          return await bounded(joined.heard, joinMs, 'join', gone);
+        } catch (error) {
+          if (gone.aborted || tries === joinTries) throw error;
+          this.log.warn({ endpoint: this.uuid, tries }, 'the media server did not join the two legs; told again');
+        }
+      }
+    } finally {
+      joined.stop();
+    }
+  }
+
+  /** Hears of the moment in which the media server joins this endpoint with another one. */
+  private joinedWith(other: MediaEndpoint): { heard: Promise<void>; stop: () => void } {
+    const { conn } = this.endpoint;
+    const name = `esl::event::CHANNEL_EXECUTE::${this.uuid}`;
+    let stop = (): void => undefined;
+    const heard = new Promise<void>((resolve) => {
+      const listener = (event: Mrf.EslEvent) => {
+        if (event.getHeader('Application') === 'uuid_bridge' && event.getHeader('Application-Data') === other.uuid) resolve();
+      };
+      conn?.on(name, listener);
+      stop = () => conn?.removeListener(name, listener);
+    });
+    return { heard, stop };
   }
 
   /**
