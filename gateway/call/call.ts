@@ -13,6 +13,7 @@ import { bounded } from '../media/bounded.js';
 import { respond } from '../sip/respond.js';
 import { AgentView } from './agent-view.js';
 import { CallerLeg } from './caller-leg.js';
+import { CallingBack } from './calling-back.js';
 import { checkCode } from './code-check.js';
 import type { Destination } from './directory.js';
 import { FarSide } from './far-side.js';
@@ -20,7 +21,6 @@ import { HeldSession } from './held-session.js';
 import { InvitedCaller } from './invited-caller.js';
 import { problemOf, type CallContext, type CallHappening, type HandedOverCall, type IncomingCall, type LiveCall } from './live-call.js';
 import { initialState, isWithAgent, step, type CallEvent, type CallState, type CourseOptions, type Effect, type EndReason } from './machine.js';
-import { CallbackPromise, longestPromiseMs, mayCallBack, nextAttemptMs, numberOf } from './promise.js';
 import { whenEnded } from './ring.js';
 import { Talk } from './talk.js';
 import type { Wanted } from './transfer.js';
@@ -78,6 +78,7 @@ export class Call implements LiveCall, HandedOverCall {
   private readonly talk: Talk;
   private readonly far: FarSide;
   private readonly view: AgentView;
+  private readonly callingBack: CallingBack;
   private agent: DeskAgent | undefined;
   private stopListening: (() => void) | undefined;
   private leaseTimer: NodeJS.Timeout | undefined;
@@ -89,7 +90,6 @@ export class Call implements LiveCall, HandedOverCall {
   private inviting: Promise<PairingInvitation | undefined> = Promise.resolve(undefined);
   private purpose: string;
   private outlook: Outlook | undefined;
-  private promise: CallbackPromise | undefined;
   private word: number | undefined;
   /** Sessions whose identity was proved while the caller was on the line. */
   private readonly provedDuringCall = new Set<string>();
@@ -111,7 +111,7 @@ export class Call implements LiveCall, HandedOverCall {
         this.handle({ type: 'identifyRequested' });
         return this.inviting;
       },
-      mayBeCalledBack: () => this.mayBeCalledBack,
+      mayBeCalledBack: () => this.callingBack.isOffered,
       reachable: () => this.far.reachable,
       outlook: () => this.outlook,
       word: () => this.word,
@@ -120,6 +120,7 @@ export class Call implements LiveCall, HandedOverCall {
       talking: () => this.nowTalking(),
       endpointChanged: () => this.watchEndpoint(),
     });
+    this.callingBack = new CallingBack(this, this.talk, (number) => this.far.outsideAddress(number), (leg) => this.takeLeg(leg));
     this.view = new AgentView(this, {
       canIdentify: this.invited.offered,
       waitedMs: () => (this.waitingSince === 0 ? 0 : Date.now() - this.waitingSince),
@@ -342,11 +343,11 @@ export class Call implements LiveCall, HandedOverCall {
       case 'ringSuccessor': return this.far.ringSuccessor(effect.offerId);
       case 'dropSuccessor': return this.far.dropSuccessor();
       case 'promoteSuccessor': return this.far.promoteSuccessor();
-      case 'arrangeCallback': return this.arrangeCallback();
-      case 'leaveCallerAlone': return this.leaveCallerAlone();
+      case 'arrangeCallback': return this.callingBack.arrange(this.callerNumber);
+      case 'leaveCallerAlone': return this.callingBack.leaveAlone();
       case 'releaseAgent': return desk.free(effect.agent, this.id, 'moved');
-      case 'callBack': return this.callBack();
-      case 'callBackLater': return void this.after(nextAttemptMs, () => this.handle({ type: 'callBackDue' }));
+      case 'callBack': return this.callingBack.call();
+      case 'callBackLater': return this.callingBack.callLater();
       case 'invite': return this.invite();
       case 'showInvitation': return this.invited.invitation && this.view.showInvitation(effect.agent, this.invited.invitation);
       case 'confirmWord': return this.view.confirmWord(effect.agent, effect.confirmId, this.invited.invitation!.word);
@@ -516,64 +517,6 @@ export class Call implements LiveCall, HandedOverCall {
     if (session) this.closing('letGo', session.letGo(Date.now() + this.incoming.tenant.config.sessions.reclaimGraceSeconds * 1_000));
   }
 
-  // ---- calling back -------------------------------------------------------------------------------------------------
-
-  private get mayBeCalledBack(): boolean {
-    return this.service.queue.callback && this.state.name === 'waiting' && !this.state.leftLine;
-  }
-
-  private arrangeCallback(): void {
-    const { config: tenant } = this.incoming.tenant;
-    const promise = new CallbackPromise(this.state.sessionId !== undefined);
-    const knownNumber = numberOf(this.callerNumber);
-    this.talk.arrangeCallback({
-      ...(knownNumber && { knownNumber }),
-      ...(promise.isKnown && { shortCode: promise.shortCode }),
-      ...(tenant.idContact.phoneNumber.startsWith('+31') && { countryCode: '31' }),
-      judge: (number) => (mayCallBack(number, tenant) ? 'ok' : 'notPossible'),
-    }, (number) => {
-      promise.number = number;
-      this.promise = promise;
-      this.handle({ type: 'callbackArranged' });
-    });
-  }
-
-  private leaveCallerAlone(): void {
-    const { leg } = this;
-    this.talk.stopCompany();
-    this.leg = undefined;
-    if (leg) this.closing('callerLeg', leg.end(normalClearing));
-    if (this.state.callBacks > 0) return;
-    this.log.info('the caller is to be called back');
-    this.after(longestPromiseMs, () => this.handle({ type: 'promiseOver' }));
-  }
-
-  private callBack(): void {
-    const { srf, pool, tenant: { config: tenant } } = this.incoming;
-    const { promise } = this;
-    const uri = promise?.number && this.far.outsideAddress(promise.number.reveal());
-    if (!promise || uri === undefined || !tenant.outside) return this.handle({ type: 'callBackFailed' });
-    this.log.info({ attempt: this.state.callBacks + 1 }, 'calling back');
-    const from = `<sip:${(tenant.outside.from ?? tenant.idContact.phoneNumber).replace(/[^+0-9]/g, '')}@localhost>`;
-    const target = { uri, from, ringTimeoutMs: tenant.outside.ringTimeoutMs, signal: this.over };
-    CallerLeg.callBack(srf, target, pool, tenant.promptsPath ?? this.context.promptsPath, this.log).then(async (leg) => {
-      if (this.state.name !== 'callingBack') return leg.end(normalClearing);
-      this.leg = leg;
-      this.watchEndpoint();
-      this.watchCaller(leg);
-      const came = await this.talk.greetCalledBack(leg, promise.isKnown && this.state.sessionId !== undefined ? (typed) => promise.isRight(typed) : undefined);
-      if (this.leg !== leg || this.state.name !== 'callingBack') return;
-      if (came.kind === 'nobody') return this.handle({ type: 'callBackFailed' });
-      this.log.info({ code: came.code }, 'called back');
-      this.promise = undefined;
-      this.handle({ type: 'calledBack', isCaller: came.code === 'right' || came.code === 'notAsked' });
-    }).catch((error: unknown) => {
-      if (this.state.name === 'ended') return;
-      this.log.info({ problem: problemOf(error) }, 'not reached when called back');
-      this.handle({ type: 'callBackFailed' });
-    });
-  }
-
   // ---- authentication during the call -------------------------------------------------------------------------------
 
   private invite(): void {
@@ -604,6 +547,16 @@ export class Call implements LiveCall, HandedOverCall {
   }
 
   // ---- the end ------------------------------------------------------------------------------------------------------
+
+  /** The caller's leg from now on; undefined: the caller has hung up by arrangement. */
+  private takeLeg(leg: CallerLeg | undefined): void {
+    const before = this.leg;
+    this.leg = leg;
+    if (before && !leg) this.closing('callerLeg', before.end(normalClearing));
+    if (!leg) return;
+    this.watchEndpoint();
+    this.watchCaller(leg);
+  }
 
   private watchCaller(leg: CallerLeg): void {
     whenEnded(leg.dialog, () => {
@@ -647,7 +600,7 @@ export class Call implements LiveCall, HandedOverCall {
   private close(reason: EndReason): void {
     const identity = this.state.identity === 'verified' ? 'verified' : 'unidentified';
     const { feedback, desk } = this.incoming.tenant;
-    this.promise = undefined;
+    this.callingBack.close();
     if (this.state.shown) feedback.done(this.id);
     else feedback.forget(this.id);
     this.far.close();

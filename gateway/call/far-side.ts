@@ -227,7 +227,15 @@ export class FarSide {
     this.nowAt(agent);
   }
 
+  /** The call goes to this agent, or to somebody who is none of ours, by another way than our own transfer. */
+  private tellMoved(to: string | undefined): void {
+    const { agent: from } = this.call.state;
+    if (from === undefined || from === to) return;
+    this.call.happened({ type: 'call.transferred', from, to: to === undefined ? { kind: 'outside' } : { kind: 'agent', name: to } });
+  }
+
   private nowAt(agent: string | undefined): void {
+    if (this.call.state.name === 'connected') this.tellMoved(agent);
     if (agent === undefined) return this.call.handle({ type: 'agentUnbound' });
     this.bind(agent).catch((error: unknown) => this.call.log.error({ problem: problemOf(error) }, 'agent of this call could not be seated'));
   }
@@ -350,6 +358,7 @@ export class FarSide {
     const seated = agent !== undefined && (agent === call.state.agent || (await desk.occupy(agent, call.id, call.service.name)));
     if (this.successor === far) {
       this.endTakeOver(200, 'OK');
+      this.tellMoved(seated ? agent : undefined);
       call.handle({ type: 'successorAnswered', offerId, revealId: randomUUID(), ...(seated && { agent }) });
     }
     if (this.far === far) return;
