@@ -116,11 +116,16 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
     });
   }
 
+  /** Who answered, as the PBX reports it in the answer. */
+  get answeredBy(): ConnectedParty | undefined {
+    // The types of the library leave the response out.
+    return this.answered && connectedParty((this.answered as unknown as { res: Srf.SrfResponse }).res);
+  }
+
   /** Tells who answered; called when the call is ready to hear it. */
   tellParty(): void {
-    const { answered } = this;
-    // The types of the library leave it out.
-    if (answered) this.hearParty((answered as unknown as { res: Srf.SrfResponse }).res);
+    const { answeredBy } = this;
+    if (answeredBy && !this.ended) this.emit('party', answeredBy);
   }
 
   /** The caller's offers are answered with this leg in mind from now on. */

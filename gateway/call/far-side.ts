@@ -65,6 +65,12 @@ export class FarSide {
     const { call } = this;
     const ringTimeoutMs = call.service.queue.ringTimeoutMs ?? call.context.config.calls.ringTimeoutMs;
     this.reach({ uri: agent.phone, from: call.callerShown, ringTimeoutMs, mayRelease: !speaksFirst && this.mayRelease(agent.phone) }, (far) => {
+      // A phone that is forwarded is picked up by somebody else, and this agent's screen is not theirs.
+      const other = this.otherAgentReported(far.answeredBy, agent.name);
+      if (other !== undefined) {
+        call.log.warn({ agent: agent.name, answeredBy: other }, 'the phone was answered by another agent, says the PBX: nothing is shown, and the caller keeps the place');
+        return call.handle({ type: 'agentFailed', offerId });
+      }
       far.takeCaller();
       far.tellParty();
       call.incoming.tenant.desk.answered(agent.name, call.id);
@@ -203,6 +209,13 @@ export class FarSide {
     return (await this.bind(agent)) ? 'shown' : 'notYours';
   }
 
+  /** Another agent of ours than the one that was meant, if the PBX says so. A Contact is no word on that. */
+  private otherAgentReported(party: ConnectedParty | undefined, meant: string | undefined): string | undefined {
+    if (!party || party.source === 'contact') return undefined;
+    const agent = this.call.incoming.tenant.directory.agentReported(party);
+    return agent === meant ? undefined : agent;
+  }
+
   /** The PBX tells who is at the other end now. */
   private onParty(far: FarLeg, party: ConnectedParty): void {
     if (this.far !== far) return;
@@ -217,6 +230,8 @@ export class FarSide {
       call.log.info({ agent: agent ?? 'none of ours', by: party.source }, 'the PBX reports who has the call');
       return this.nowAt(agent);
     }
+    const other = this.otherAgentReported(party, state.agent);
+    if (state.name === 'revealing' && other !== undefined) return call.handle({ type: 'agentTakenAway', agent: state.agent! });
     // At an agent's own phone only a change means something, and a Contact changes for reasons of its own.
     if (party.source === 'contact') return;
     const before = this.reported;
@@ -354,7 +369,8 @@ export class FarSide {
     }
     await this.returning;
     await far.ring();
-    const agent = directory.agentAt(uri);
+    const meant = directory.agentAt(uri);
+    const agent = this.otherAgentReported(far.answeredBy, meant) ?? meant;
     const seated = agent !== undefined && (agent === call.state.agent || (await desk.occupy(agent, call.id, call.service.name)));
     if (this.successor === far) {
       this.endTakeOver(200, 'OK');

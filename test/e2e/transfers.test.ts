@@ -245,4 +245,19 @@ describe('by the PBX behind the agent’s phone', () => {
     await caller.leg.bye();
     await firstLeg.saw('BYE');
   });
+
+  it('a phone that is forwarded to a colleague: the first agent’s screen shows nothing, and the caller keeps the place', async () => {
+    let rung = 0;
+    const anna = await stage.agent('anna', (leg, media) => {
+      rung += 1;
+      // The first time the colleague picks it up, the second time the agent does.
+      leg.accept(answerTo(media, leg.remoteSdp), rung === 1 ? { 'P-Asserted-Identity': '"Bram" <sip:202@127.0.0.1>' } : {});
+    });
+    const caller = await stage.dial('anchored');
+    await caller.media.press(`${caller.code}#`, { toneMs: 60, gapMs: 40 });
+    await stage.connected(caller, anna);
+    expect(rung).toBe(2);
+    expect(anna.screen.heard.filter(({ message }) => message.type === 'reveal')).toHaveLength(1);
+    await stage.end(caller, anna);
+  });
 });
