@@ -1,7 +1,7 @@
 import type { Codec, MediaClock } from '../engines/media-server/rtp/index.js';
 import { PhoneCall, type CallBehaviour } from './call.js';
 import { SessionDescriptionError } from './session-description.js';
-import type { SipDialog, SipLine, SipRequest, SipResponse } from './sip-line.js';
+import type { SipDialog, SipLine, SipMessage, SipRequest, SipResponse } from './sip-line.js';
 import { greeting } from './sources.js';
 
 export interface AnswerOptions {
@@ -16,7 +16,8 @@ export interface AnswerOptions {
   readonly expectToneHz?: number;
   /** Given everything heard in a call, decoded (8 kHz), as it comes. */
   readonly onHeard?: (call: PhoneCall, samples: Int16Array) => void;
-  readonly onCall?: (call: PhoneCall) => void;
+  /** `invitation`: the INVITE, for whoever looks at what else it says. */
+  readonly onCall?: (call: PhoneCall, invitation: SipMessage) => void;
 }
 
 /** Answers every call that comes on a line. Returns the calls in progress. */
@@ -39,7 +40,7 @@ export function answerCalls(line: SipLine, clock: MediaClock, options: AnswerOpt
     });
     calls.add(call);
     void call.done.then(() => calls.delete(call));
-    options.onCall?.(call);
+    options.onCall?.(call, request);
     take(call, request, response, line, clock, options).catch((error: unknown) => {
       call.end({ by: 'nobody', why: error instanceof Error ? error.message : 'unknown failure', outcome: 'failed' });
     });

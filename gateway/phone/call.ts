@@ -142,6 +142,16 @@ export class PhoneCall extends EventEmitter<{ event: [PhoneEvent] }> {
     this.audio?.say(new SampleSource(samples, forever));
   }
 
+  /**
+   * Says something about the call that is not about its media: an UPDATE without an offer (RFC 3311), as a PBX sends to
+   * report who is there now.
+   * @returns the final response's status; undefined when there is no call to say it in
+   */
+  async update(headers: Readonly<Record<string, string>>): Promise<number | undefined> {
+    if (!this.dialog || this.ended) return undefined;
+    return (await this.dialog.request({ method: 'UPDATE', headers: { ...headers } })).status;
+  }
+
   /** Ends the call politely, whatever it is doing; resolves when it is over. */
   hangup(why: string): Promise<void> {
     return (this.hangingUp ??= (async () => {

@@ -330,6 +330,33 @@ describe('answers', () => {
     expect(msOfTone(call.heard(), 660)).toBeGreaterThan(200);
   }, 20_000);
 
+  it('hands over the INVITE, and says within a call who is there now', async () => {
+    const line = await openSipLine({ host: '127.0.0.1', port: 0 });
+    peers.defer(() => line.close());
+    const said: (string | undefined)[] = [];
+    line.srf.invite((request, response) => {
+      void line.srf.createUAS(request, response, { localSdp: request.body ?? '', headers: {} }).then((dialog) => {
+        dialog.on('update', (update: SipRequest, answer: SipResponse) => {
+          said.push(update.get('P-Asserted-Identity'));
+          answer.send(200);
+        });
+      });
+    });
+    const call = (await openPhone()).call({ to: `sip:queue@${line.address.host}:${line.address.port}` });
+    await saw(call, 'answered');
+    expect(await call.update({ 'P-Asserted-Identity': '<sip:202@127.0.0.1>' })).toBe(200);
+    expect(said).toEqual(['<sip:202@127.0.0.1>']);
+    await call.hangup('done');
+    expect(await call.update({})).toBeUndefined();
+
+    const invitations: (string | undefined)[] = [];
+    const phone = await openPhone();
+    phone.answer({ answerAfterMs: 100, onCall: (_call, invitation) => invitations.push(invitation.get('X-Reference')) });
+    const other = (await openPhone()).call({ to: phone.uri, headers: { 'X-Reference': 'a1' } });
+    await saw(other, 'connected');
+    expect(invitations).toEqual(['a1']);
+  }, 20_000);
+
   it('leaves nothing behind when put away in the middle of calls', async () => {
     const { phone, calls } = await answering();
     const caller = await openPhone();
