@@ -37,6 +37,7 @@ const form = z.object({
   dateofbirth: text.default(''),
   city: text.default(''),
   email: text.default(''),
+  bsn: text.default(''),
 });
 
 const sessionRequest = z.strictObject({

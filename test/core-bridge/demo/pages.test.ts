@@ -5,6 +5,8 @@ import { loadConfig, type Config } from '../../../config/index.js';
 import type { SessionVault } from '../../../core-bridge/index.js';
 import { demoPages, DemoRefusedError } from '../../../core-bridge/demo/index.js';
 import { grouped } from '../../../core-bridge/demo/pages.js';
+import { PERSONAS } from '../../../core-bridge/demo/personas.js';
+import { withoutMasked } from '../../../gateway/screen/masking.js';
 import { keepingLog, testConfig } from '../fixtures.js';
 import { serveDemo, type ServedDemo } from './serve-demo.js';
 
@@ -122,6 +124,27 @@ describe('in a browser', () => {
 });
 
 const json = (body: unknown, path = '/demo/session'): Promise<Response> => fetch(base + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: typeof body === 'string' ? body : JSON.stringify(body) });
+
+describe('the citizens who do not exist', () => {
+  it('have a number that no citizen has, and that screens mask', () => {
+    for (const persona of PERSONAS) {
+      expect(persona.bsn).toMatch(/^9999\d{5}$/);
+      const sum = [...persona.bsn].reduce((total, digit, index) => total + Number(digit) * (index === 8 ? -1 : 9 - index), 0);
+      expect(sum % 11, persona.bsn).toBe(0);
+      const identity = { purpose: 'report_move', plugin: 'test', attributes: persona, verifiedAt: 0 };
+      expect(withoutMasked(identity as unknown as Parameters<typeof withoutMasked>[0], config.tenants[0]!.screen.masked).masked).toEqual(['bsn']);
+    }
+    expect(new Set(PERSONAS.map(({ bsn }) => bsn)).size).toBe(PERSONAS.length);
+  });
+
+  it('the number filled in on the page is in the result', async () => {
+    const answer = await fetch(`${base}/demo/authentication`, { method: 'POST', body: new URLSearchParams({ purpose: 'report_move', fullname: 'Anneke', bsn: '999990019' }) });
+    const code = (/<dd class="code">([\s\S]*?)<\/dd>/.exec(await answer.text())?.[1] ?? '').replace(/\D/g, '');
+    const claim = await vault.claim(code, 'number');
+    if (!claim.ok) throw new Error('the code does not work');
+    expect((await vault.reveal(claim.sessionId, 'number')).attributes).toMatchObject({ bsn: '999990019' });
+  });
+});
 
 describe('for scripts', () => {
   it('a session by JSON, with what a program needs', async () => {
