@@ -6,7 +6,8 @@ import type { Stage } from './stage.js';
 const person = { fullname: 'Fatima el Idrissi', dateofbirth: '1988-11-02', city: 'Zutphen', email: 'fatima@example.org' };
 
 export async function identifiedDuring(stage: Stage): Promise<void> {
-  const { gateway, screen } = stage;
+  const { gateway } = stage;
+  const { screen } = stage.desk('anna');
   stage.chapter('2. A citizen who just calls is asked to identify themselves during the conversation');
   stage.secrets.push(...Object.values(person));
   const phone: Phone = await stage.phone();

@@ -16,6 +16,23 @@ export interface Shown {
   masked: Record<string, string>;
 }
 
+/**
+ * Logs in with a password, as the form of the login page does.
+ * @param url base of the agents' listener
+ * @returns the cookie of the session
+ */
+export async function logIn(url: string, name: string, password = 'demo'): Promise<string> {
+  const login = await fetch(`${url}/login`, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', origin: url, accept: 'application/json' },
+    body: new URLSearchParams({ name, password }),
+  });
+  const cookie = login.headers.getSetCookie()[0]?.split(';')[0];
+  if (login.status !== 303 || cookie === undefined) throw new Error(`login as ${name} was answered ${login.status}`);
+  return cookie;
+}
+
 export class ScreenClient {
   /** Everything the server said, with the moment it came (performance.now). */
   readonly heard: { at: number; message: ServerMessage }[] = [];
@@ -27,7 +44,7 @@ export class ScreenClient {
   onPop: ((shown: Shown) => void) | undefined;
   private beats: NodeJS.Timeout | undefined;
 
-  private constructor(private readonly socket: WebSocket, readonly agent: string) {
+  private constructor(private readonly socket: WebSocket, readonly agent: string, /** Of the login, as a browser sends it. */ readonly cookie: string) {
     socket.on('message', (data: Buffer) => this.hear(JSON.parse(data.toString('utf8')) as ServerMessage));
     socket.on('close', () => {
       clearInterval(this.beats);
@@ -38,25 +55,21 @@ export class ScreenClient {
 
   /** @param url base of the agents' listener */
   static async open(url: string, agent: string, password = 'demo'): Promise<ScreenClient> {
-    const login = await fetch(`${url}/login`, {
-      method: 'POST',
-      redirect: 'manual',
-      headers: { 'content-type': 'application/x-www-form-urlencoded', origin: url, accept: 'application/json' },
-      body: new URLSearchParams({ name: agent, password }),
-    });
-    const cookie = login.headers.getSetCookie()[0]?.split(';')[0];
-    if (login.status !== 303 || cookie === undefined) throw new Error(`login as ${agent} was answered ${login.status}`);
+    const cookie = await logIn(url, agent, password);
     const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/screen/ws`, { headers: { cookie, origin: url } });
-    const client = new ScreenClient(socket, agent);
+    const client = new ScreenClient(socket, agent, cookie);
     await client.told('hello');
     return client;
   }
 
-  /** Waits for the `count`th message of a kind. */
-  async told<T extends ServerMessage['type']>(type: T, { count = 1, timeoutMs = 10_000 } = {}): Promise<Extract<ServerMessage, { type: T }>> {
+  /**
+   * Waits for the `count`th message of a kind.
+   * @param since only of what came from this moment on (performance.now)
+   */
+  async told<T extends ServerMessage['type']>(type: T, { count = 1, timeoutMs = 10_000, since = 0 } = {}): Promise<Extract<ServerMessage, { type: T }>> {
     const giveUpAt = performance.now() + timeoutMs;
     for (;;) {
-      const entry = this.heard.filter(({ message }) => message.type === type)[count - 1];
+      const entry = this.heard.filter(({ at, message }) => at >= since && message.type === type)[count - 1];
       if (entry) return entry.message as Extract<ServerMessage, { type: T }>;
       if (performance.now() > giveUpAt) {
         const said = this.heard.map(({ message }) => message.type).filter((kind) => kind !== 'beat').join(', ');
