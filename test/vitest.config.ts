@@ -2,7 +2,7 @@ import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /** Suites that measure audio or load the machine: one after another, by themselves. */
-const alone = ['test/engines/media/**/*.test.ts', 'test/engines/**/fuzz.test.ts', 'test/bench/**/*.test.ts', 'test/e2e/two-hundred-calls.test.ts', 'test/e2e/thousand-calls.test.ts'];
+const alone = ['test/engines/media/**/*.test.ts', 'test/engines/**/fuzz.test.ts', 'test/bench/**/*.test.ts', 'test/e2e/two-hundred-calls.test.ts', 'test/e2e/five-hundred-calls.test.ts', 'test/e2e/thousand-calls.test.ts'];
 
 /** Suites with programs that are not ours: sipp, baresip, Chromium, built processes. */
 const withPeers = ['test/e2e/**/*.test.ts', 'test/process/**/*.test.ts', 'test/screen/**/*.test.ts', 'test/sign-in/**/*.test.ts', 'test/phone/**/*.test.ts', 'test/peers/**/*.test.ts'];

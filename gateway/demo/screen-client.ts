@@ -55,7 +55,15 @@ export class ScreenClient {
 
   /** @param url base of the agents' listener */
   static async open(url: string, agent: string, password = 'demo'): Promise<ScreenClient> {
-    const cookie = await logIn(url, agent, password);
+    return this.connect(url, agent, await logIn(url, agent, password));
+  }
+
+  /** Another page of the same login, as when somebody reloads it or opens a second tab, on any node. */
+  again(url: string): Promise<ScreenClient> {
+    return ScreenClient.connect(url, this.agent, this.cookie);
+  }
+
+  private static async connect(url: string, agent: string, cookie: string): Promise<ScreenClient> {
     const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/screen/ws`, { headers: { cookie, origin: url } });
     const client = new ScreenClient(socket, agent, cookie);
     await client.told('hello');

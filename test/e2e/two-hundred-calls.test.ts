@@ -7,6 +7,7 @@ import { Phone, tone, tonesByWindow, type PhoneCall } from '../../gateway/phone/
 import type { ScreenClient } from '../../gateway/demo/screen-client.js';
 import { Peers, sleep } from '../peers/index.js';
 import { TestGateway } from '../support/gateway.js';
+import { randomFrom } from '../support/random.js';
 
 const peers = new Peers();
 afterEach(() => peers.stopAll());
@@ -18,17 +19,6 @@ const atOnce = 28;
 /** 125 Hz apart: in windows of 80 ms neighbours are well told apart. */
 const notes = Array.from({ length: 21 }, (_, i) => 500 + 125 * i);
 const pairs = notes.flatMap((low, i) => notes.slice(i + 1).map((high) => [low, high] as const));
-
-/** A reproducible sequence (mulberry32): a failure can be run again with the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** The tones in a recording: those heard in at least four windows. Nothing, when too little was said to be sure. */
 function notesIn(samples: Int16Array): number[] {

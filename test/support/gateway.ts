@@ -53,6 +53,8 @@ export interface TestGatewayOptions {
   store?: Record<string, unknown>;
   /** No other gateway shares the store: this one has all of the RTP ports. */
   alone?: boolean;
+  /** In place of its share of them: for a test that has this machine for itself. */
+  rtpPorts?: { min: number; max: number };
   /** The `cti` of the municipality; default: nobody hears of calls. */
   cti?: Record<string, unknown>;
   /** The `audit` of the configuration; default: no trail. */
@@ -132,7 +134,7 @@ export class TestGateway {
     passwordHash ??= hashPassword('demo');
     const hash = await passwordHash;
     const keys = options.secondTo?.keys ?? newKeys();
-    const rtpPorts = { min: firstRtpPort + (options.secondTo ? 180 : 0), max: firstRtpPort + (options.store && !options.secondTo && !options.alone ? 179 : 359) };
+    const rtpPorts = options.rtpPorts ?? { min: firstRtpPort + (options.secondTo ? 180 : 0), max: firstRtpPort + (options.store && !options.secondTo && !options.alone ? 179 : 359) };
     const { servers, tenants, core } = options;
     const keysOf = new Map(tenants?.map(({ name }) => [name, newKeys()]));
     const config = parseConfig({

@@ -53,6 +53,8 @@ export class RtpLine {
   /** Called once, with the first packet of any kind. */
   onFirstPacket: (() => void) | undefined;
   received = 0;
+  /** Packets of other phones among them: not of prompts or music. */
+  spoken = 0;
   private remoteAddress = '';
   private remotePort = 0;
   private readonly buffer = Buffer.alloc(slots * packetBytes, 0xd5);
@@ -100,7 +102,7 @@ export class RtpLine {
 
   /** Begins to send to a peer, 50 packets per second, and to take what comes from there. */
   talkWith(address: string, port: number): void {
-    if (this.remotePort !== 0) this.home.lines.delete(this.remotePort);
+    this.forget();
     this.remoteAddress = address;
     this.remotePort = port;
     this.home.lines.set(port, this);
@@ -125,10 +127,15 @@ export class RtpLine {
 
   close(): void {
     this.lines.remove(this);
-    this.home.lines.delete(this.remotePort);
+    this.forget();
     this.home.release(this);
     this.onHeard = undefined;
     this.onTyped = undefined;
+  }
+
+  /** The port may be another phone's peer by now. */
+  private forget(): void {
+    if (this.home.lines.get(this.remotePort) === this) this.home.lines.delete(this.remotePort);
   }
 
   /** @param sender whose packets are to be counted here */
@@ -156,6 +163,7 @@ export class RtpLine {
     this.received += 1;
     if (this.received === 1) this.onFirstPacket?.();
     if (packet.length < packetBytes || packet.readUInt32LE(markAt) !== mark) return;
+    this.spoken += 1;
     const sender = packet.readUInt32LE(senderAt);
     if (sender !== this.heard) {
       this.heard = sender;

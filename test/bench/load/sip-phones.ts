@@ -9,6 +9,8 @@ export class PhoneDialog {
   onEnd: (() => void) | undefined;
   /** The other side said something by INFO. */
   onInfo: ((text: string) => void) | undefined;
+  /** How a transfer that this phone asked for goes: the status line of each NOTIFY (RFC 3515). */
+  onTransfer: ((line: string) => void) | undefined;
   private sequence: number;
 
   constructor(
@@ -33,6 +35,12 @@ export class PhoneDialog {
   /** Presses keys by INFO, until they are through or the call is over. */
   async press(keys: string): Promise<void> {
     for (const key of keys) if (!this.ended) await this.request('INFO', { 'Content-Type': 'application/dtmf-relay' }, `Signal=${key}\r\nDuration=160\r\n`);
+  }
+
+  /** Asks for the call to be passed on, blind. @returns whether that is being tried; `onTransfer` tells how it ends */
+  refer(target: string): Promise<boolean> {
+    if (this.ended) return Promise.resolve(false);
+    return this.request('REFER', { Contact: this.phones.contact, 'Refer-To': `<${target}>`, 'Referred-By': this.phones.contact });
   }
 
   private request(method: string, headers: Record<string, string> = {}, body = ''): Promise<boolean> {
@@ -66,6 +74,10 @@ export class PhoneDialog {
       case 'INFO':
         transaction.respond(200);
         this.onInfo?.(transaction.request.body.toString('utf8'));
+        return;
+      case 'NOTIFY':
+        transaction.respond(200);
+        this.onTransfer?.(transaction.request.body.toString('utf8').trim());
         return;
       default:
         transaction.respond(200);
