@@ -101,7 +101,7 @@ class Load {
       const popped = new Promise<{ agent: Agent; at: number }>((resolve) => this.popped.set(citizen.name, (agent, at) => resolve({ agent, at })));
       dialog = await this.dial(line, record);
       await sleep(listensMs);
-      const typedAt = await inTime(line.type(citizen.code), 'the code could not be typed');
+      const typedAt = await inTime(line.type(`${citizen.code}#`), 'the code could not be typed');
       const pop = await inTime(popped, 'no attributes on any screen', dialog);
       record.digitToScreenMs = pop.at - typedAt;
       await this.talking(line, pop.agent, dialog);
@@ -174,7 +174,7 @@ class Load {
     const line = await this.lines.open();
     const dialog = await this.dial(line, {});
     await sleep(listensMs);
-    await inTime(line.type(this.citizens!.take().code), 'the code could not be typed');
+    await inTime(line.type(`${this.citizens!.take().code}#`), 'the code could not be typed');
     this.held.push({ line, dialog });
   }
 
