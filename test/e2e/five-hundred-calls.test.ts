@@ -39,7 +39,7 @@ const soonMs = 30_000;
 /** Longest wait of a caller for an agent. */
 const patienceMs = 120_000;
 /** What may shift the order of two calls: see FirstCome. */
-const orderSlackMs = 2_500;
+const orderSlackMs = 1_000;
 const mostTransfers = 3;
 
 /** Somebody who calls. */
@@ -274,17 +274,23 @@ it('five hundred calls on two nodes: never a wrong identity, never two calls, fi
   };
   const begin = async (): Promise<void> => {
     await until(() => firstCome.waiting >= agentCount / 2, 'a line to form', soonMs);
-    for (const agent of agents) agent.takeABreak(false);
+    // One after another: who is served first is seen by who came first.
+    for (const agent of agents) {
+      agent.takeABreak(false);
+      await sleep(250);
+    }
   };
   /** Pages are loaded again, people take breaks, and now and then everybody of one skill goes to a meeting. */
   const officeLife = async (): Promise<void> => {
     const breaks = new Set<Promise<void>>();
     const goOnBreak = (who: readonly AgentAtDesk[], ms: number) => {
       for (const agent of who) agent.takeABreak(true);
-      const back = sleep(ms).then(() => {
-        for (const agent of who) agent.takeABreak(false);
-        breaks.delete(back);
-      });
+      const back = sleep(ms).then(async () => {
+        for (const agent of who) {
+          agent.takeABreak(false);
+          await sleep(300);
+        }
+      }).finally(() => breaks.delete(back));
       breaks.add(back);
     };
     for (let turn = 1; !callersAreDone; turn++) {
