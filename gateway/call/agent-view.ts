@@ -22,6 +22,9 @@ export interface AgentViewOptions {
   agentVoice(): Promise<{ voice: Voice; gone: AbortSignal }>;
 }
 
+/** Times that a pop which nothing has drawn is sent again. */
+const mostSentAgain = 3;
+
 /** What goes to a screen of an identity: the rest of it stays sealed until asked for. */
 type Bare = ReturnType<typeof withoutMasked>;
 type ClearReason = Extract<Effect, { do: 'clearScreen' }>['because'];
@@ -29,6 +32,9 @@ type ClearReason = Extract<Effect, { do: 'clearScreen' }>['because'];
 export class AgentView {
   private shownTo: string | undefined;
   private warned = false;
+  /** The pop that was drawn last, and how often the present one was sent again. */
+  private drawn: string | undefined;
+  private sentAgain = 0;
   /** When the last digit of the code was typed, until the pop is measured. */
   private enteredAt: number | undefined;
 
@@ -69,6 +75,7 @@ export class AgentView {
     const { vault } = call.incoming.tenant;
     if (call.state.name === 'revealing' && this.whispersTo(agent)) return this.whisper(agent, revealId, sessionId, cause);
     if (call.state.name === 'revealing') call.after(call.context.config.calls.ackTimeoutMs, () => call.handle({ type: 'acknowledgementMissed', revealId }));
+    else if (sessionId !== undefined) this.expectDrawn(agent, revealId);
     if (sessionId === undefined) return this.show(agent, revealId, undefined, null);
     const why = whyShown(cause, call.state.transferredBy);
     vault.identity(sessionId, call.id).then(async (identity) => {
@@ -82,6 +89,27 @@ export class AgentView {
       call.log.error({ problem: problemOf(error) }, 'identity could not be shown');
       this.show(agent, revealId, undefined, null);
     });
+  }
+
+  /**
+   * A pop in the middle of the conversation holds nothing up. One that no page has drawn in time is sent again, a few
+   * times: it may have been lost with the page it was sent to.
+   */
+  private expectDrawn(agent: string, revealId: string): void {
+    const { call } = this;
+    call.after(call.context.config.calls.ackTimeoutMs, () => {
+      const { screens } = call.context;
+      if (this.drawn === revealId || !this.isPresent(agent, revealId) || !screens.isPresent(agent) || this.sentAgain >= mostSentAgain) return;
+      this.sentAgain += 1;
+      call.log.info({ agent }, 'no page has drawn what it was shown; it is sent again');
+      this.returned(agent);
+    });
+  }
+
+  /** The agent's page has drawn this pop. */
+  acknowledged(revealId: string): void {
+    this.drawn = revealId;
+    this.sentAgain = 0;
   }
 
   /** Whether this agent, who has no screen open, is to be told on the phone who calls. */

@@ -190,6 +190,7 @@ export class Call implements LiveCall, HandedOverCall {
 
   /** The agent's screen acknowledged a pop. */
   acknowledge(revealId: string): void {
+    if (revealId === this.state.revealId) this.view.acknowledged(revealId);
     this.handle({ type: 'acknowledged', revealId });
   }
 

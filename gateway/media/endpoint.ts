@@ -23,9 +23,13 @@ const longestPlaybackMs = 120_000;
  */
 const holdSettlesMs = 400;
 
-/** Between two attempts to break off a playback, in ms, and how many there are. */
+/** Between two attempts to break off a playback, in ms: at first, and later, when the media server is slow; and how many there are. */
 const breakAgainMs = 40;
-const breakTries = 10;
+const breakPatiently = 10;
+const breakLaterMs = 300;
+const breakTries = 30;
+/** A bridge waits for that no longer than this, in ms: voices matter more than the end of a prompt. */
+const breakWithinMs = breakAgainMs * breakPatiently;
 
 /** How long the two have to be joined after the order, in ms; how often it is given. */
 const joinMs = 1_500;
@@ -116,7 +120,7 @@ export class MediaEndpoint {
     const over = playing.then(() => (isOver = true), () => (isOver = true));
     for (let tries = 0; tries < breakTries && !isOver && !this.gone.aborted; tries += 1) {
       this.api('uuid_break', this.uuid).catch(() => undefined);
-      await Promise.race([over, pause(breakAgainMs)]);
+      await Promise.race([over, pause(tries < breakPatiently ? breakAgainMs : breakLaterMs)]);
     }
   }
 
@@ -127,7 +131,7 @@ export class MediaEndpoint {
    * @throws MediaError
    */
   async bridge(other: MediaEndpoint): Promise<void> {
-    await Promise.all([this.breaking, other.breaking]);
+    await Promise.race([Promise.all([this.breaking, other.breaking]), pause(breakWithinMs)]);
     const gone = AbortSignal.any([this.gone, other.gone]);
     const joined = this.joinedWith(other);
     try {

@@ -62,6 +62,25 @@ describe('a screen that does not answer', () => {
     await gateway.untilEmpty();
   }, 60_000);
 
+  it('in the conversation it is sent again what it has not drawn, a few times, and nobody is hung up on', async () => {
+    const { gateway, screen, call } = await sceneWithBaresip(peers, { calls: { ackTimeoutMs: 500 }, sessions: { resultWaitMs: 100 } });
+    const session = await gateway.startSession();
+    const citizen = await call();
+    await typeCode(gateway, citizen, session.code);
+    await screen.told('connected', { timeoutMs: 20_000 });
+    screen.acknowledges = false;
+    await gateway.deliver(session, attributes);
+    // Without identity at first; then with it, and three times more.
+    const last = await screen.told('reveal', { count: 5, timeoutMs: 15_000 });
+    expect(last.identity).not.toBeNull();
+    screen.acknowledges = true;
+    await sleep(1_500);
+    expect(screen.heard.filter(({ message }) => message.type === 'reveal')).toHaveLength(5);
+    expect(citizen.running).toBe(true);
+    await citizen.hangup();
+    await gateway.untilEmpty();
+  }, 60_000);
+
   it('a page reloaded in the middle of a call gets its pop again, the old one gets nothing', async () => {
     const { gateway, screen, identifiedCall } = await sceneWithBaresip(peers);
     const { citizen } = await identifiedCall();
