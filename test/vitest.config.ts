@@ -12,7 +12,7 @@ const leftOut = (process.env['TEST_LEAVE_OUT'] ?? '').split(',').filter(Boolean)
 /** A SIP server that is not ours to start gives new calls in turn to every gateway that is connected: one at a time, then. */
 const sharedEngines = process.env['DRACHTIO_ADMIN'] !== undefined;
 
-const maxWorkers = sharedEngines ? 1 : 2;
+const maxWorkers = sharedEngines ? 1 : 3;
 
 const common = {
   // Real peers over real sockets on a machine that may have two cores: patience costs nothing when all is well.
@@ -27,7 +27,7 @@ export default defineConfig({
   test: {
     projects: [
       { test: { ...common, name: 'alone', include: alone, exclude: leftOut, maxWorkers: 1, fileParallelism: false, sequence: { ...common.sequence, groupOrder: 1 } } },
-      // Mostly waiting for people's speed of talking and typing: two at a time.
+      // Mostly waiting for people's speed of talking and typing: three at a time keep two cores half busy.
       { test: { ...common, name: 'rooms', include: ['test/**/*.test.ts'], exclude: [...alone, ...withPeers, ...leftOut], maxWorkers, sequence: { ...common.sequence, groupOrder: 2 } } },
       // A foreign program that stumbles on a busy machine gets a second chance, and the report says so (retry x1).
       { test: { ...common, name: 'calls', include: withPeers, exclude: [...alone, ...leftOut], maxWorkers, retry: 1, sequence: { ...common.sequence, groupOrder: 2 } } },

@@ -73,7 +73,7 @@ export function redisStore({ host, port }: { host: string; port: number }): Reco
 }
 
 /** Between the peers' ports and the ephemeral ones; a range of its own for each worker that runs tests. */
-const firstRtpPort = 32_000 + 380 * ((Number(env['VITEST_POOL_ID'] ?? 1) - 1) % 2);
+const firstRtpPort = 31_100 + 380 * ((Number(env['VITEST_POOL_ID'] ?? 1) - 1) % 4);
 
 let passwordHash: Promise<string> | undefined;
 
