@@ -111,7 +111,15 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
     });
     // Not awaited: the screen is asked meanwhile. Joining waits for it.
     bridge.prepare(dialog).catch(() => undefined);
-    whenEnded(dialog, () => {
+  }
+
+  /**
+   * Tells of its hanging up from now on, and at once if it has done so: to be called when the call knows that it was
+   * answered, for an end that comes with the answer would mean nothing before.
+   */
+  watch(): void {
+    if (!this.answered) return;
+    whenEnded(this.answered, () => {
       if (!this.ended) this.emit('hungUp');
     });
   }

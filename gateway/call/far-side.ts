@@ -76,6 +76,7 @@ export class FarSide {
       call.incoming.tenant.desk.answered(agent.name, call.id);
       call.happened({ type: 'call.answered', agent: agent.name });
       call.handle({ type: 'agentAnswered', offerId, revealId: randomUUID() });
+      far.watch();
     }, (error) => {
       call.log.info({ agent: agent.name, problem: problemOf(error) }, 'agent not reached');
       call.handle({ type: 'agentFailed', offerId });
@@ -141,7 +142,10 @@ export class FarSide {
     call.log.info({ party: party.kind }, 'calling beyond our own agents');
     if (party.kind === 'queue') call.happened({ type: 'call.handedOver', service: call.service.name, reference: this.reference! });
     if (party.kind === 'overflow') call.happened({ type: 'call.overflowed', service: call.service.name });
-    this.reach(target, () => call.handle({ type: 'partyAnswered', dialId }), (error) => {
+    this.reach(target, (far) => {
+      call.handle({ type: 'partyAnswered', dialId });
+      far.watch();
+    }, (error) => {
       call.log.info({ party: party.kind, problem: problemOf(error) }, 'not reached');
       call.handle({ type: 'partyFailed', dialId });
     });
@@ -377,7 +381,7 @@ export class FarSide {
       this.tellMoved(seated ? agent : undefined);
       call.handle({ type: 'successorAnswered', offerId, revealId: randomUUID(), ...(seated && { agent }) });
     }
-    if (this.far === far) return;
+    if (this.far === far) return far.watch();
     if (seated && agent !== call.state.agent) desk.free(agent, call.id, 'moved');
     await far.end();
   }
