@@ -40,15 +40,17 @@ export const outbound = z
   .optional()
   .describe('Where calls to numbers outside are sent by this trunk; {number} is the number.');
 
+const numberBeginning = z.string().refine((text) => /^\+?[0-9]{1,15}$/.test(text), faulty('is not the beginning of a number', 'Write digits, with a plus for a country code: "+31"'));
+
 export const outside = z
   .strictObject({
     trunk: word.describe('Name of the trunk, which must have `outbound`.'),
     allowed: z
-      .array(z.string().refine((text) => /^\+?[0-9]{1,15}$/.test(text), faulty('is not the beginning of a number', 'Write digits, with a plus for a country code: "+31"')))
+      .array(numberBeginning)
       .max(256)
       .default([])
       .describe('Beginnings of the numbers that agents may transfer calls to, as they are typed after spaces are removed, such as "+31" or "14"; none: agents transfer to nobody outside. Premium-rate numbers may be among them: choose with care.'),
-    callBackTo: z.array(z.string().refine((text) => /^\+?[0-9]{1,15}$/.test(text), faulty('is not the beginning of a number', 'Write digits, with a plus for a country code: "+31"')))
+    callBackTo: z.array(numberBeginning)
       .max(256)
       .default([])
       .describe('Beginnings of the numbers at which callers may ask to be called back (`queue.callback`), as the trunk gives them or callers type them, such as "+31", "06". Leave out what costs more.'),

@@ -120,7 +120,7 @@ export class Call implements LiveCall, HandedOverCall {
       talking: () => this.nowTalking(),
       endpointChanged: () => this.watchEndpoint(),
     });
-    this.callingBack = new CallingBack(this, this.talk, (number) => this.far.outsideAddress(number), (leg) => this.takeLeg(leg));
+    this.callingBack = new CallingBack(this, this.talk, (number) => this.far.outsideTarget(number), (leg) => this.takeLeg(leg));
     this.view = new AgentView(this, {
       canIdentify: this.invited.offered,
       waitedMs: () => (this.waitingSince === 0 ? 0 : Date.now() - this.waitingSince),

@@ -1,5 +1,6 @@
 /** Calling back, carried out: the arrangement, the promise while the caller is gone, and the call back itself. */
 import { CallerLeg } from './caller-leg.js';
+import type { FarSide } from './far-side.js';
 import { problemOf, type LiveCall } from './live-call.js';
 import { CallbackPromise, longestPromiseMs, mayCallBack, nextAttemptMs, numberOf } from './promise.js';
 import type { Talk } from './talk.js';
@@ -8,13 +9,13 @@ export class CallingBack {
   private promise: CallbackPromise | undefined;
 
   /**
-   * @param outsideAddress where the trunk takes a call to a number
+   * @param outsideTarget how a number outside is called
    * @param takeLeg makes this the caller's leg; undefined hangs up on the caller
    */
   constructor(
     private readonly owner: LiveCall,
     private readonly talk: Talk,
-    private readonly outsideAddress: (number: string) => string | undefined,
+    private readonly outsideTarget: FarSide['outsideTarget'],
     private readonly takeLeg: (leg: CallerLeg | undefined) => void,
   ) {}
 
@@ -58,12 +59,10 @@ export class CallingBack {
     const call = this.owner;
     const { incoming: { srf, pool, tenant: { config: tenant } }, log } = call;
     const { promise } = this;
-    const uri = promise?.number && this.outsideAddress(promise.number.reveal());
-    if (!promise || uri === undefined || !tenant.outside) return call.handle({ type: 'callBackFailed' });
+    const target = promise?.number && this.outsideTarget(promise.number.reveal());
+    if (!promise || !target) return call.handle({ type: 'callBackFailed' });
     log.info({ attempt: call.state.callBacks + 1 }, 'calling back');
-    const from = `<sip:${(tenant.outside.from ?? tenant.idContact.phoneNumber).replace(/[^+0-9]/g, '')}@localhost>`;
-    const target = { uri, from, ringTimeoutMs: tenant.outside.ringTimeoutMs, signal: call.over };
-    CallerLeg.callBack(srf, target, pool, tenant.promptsPath ?? call.context.promptsPath, log)
+    CallerLeg.callBack(srf, { ...target, signal: call.over }, pool, tenant.promptsPath ?? call.context.promptsPath, log)
       .then((leg) => this.greet(leg, promise))
       .catch((error: unknown) => {
         if (call.state.name === 'ended') return;

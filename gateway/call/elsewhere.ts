@@ -9,7 +9,7 @@
  * it; then it is shown to that agent and to nobody else, and taken away again as soon as the PBX reports another.
  */
 import { invitationOnScreen } from './invitation.js';
-import { end, stay, type CallEvent, type CallState, type CourseOptions, type Effect, type Step } from './machine.js';
+import { end, revealed, stay, type CallEvent, type CallState, type CourseOptions, type Effect, type Step } from './machine.js';
 
 /** Whom a call is taken to. */
 export type Party =
@@ -65,10 +65,9 @@ export function elsewhere(state: CallState, event: CallEvent): Step {
     case 'partyFailed': return event.dialId === state.dialId ? end(state, 'noBridge') : stay(state);
     case 'agentBound': {
       if (!atQueue || event.agent === state.agent) return stay(state);
-      const revealed: Effect = { do: 'reveal', agent: event.agent, revealId: event.revealId, ...(state.sessionId === undefined ? {} : { sessionId: state.sessionId }) };
       return invitationOnScreen({
         state: { ...state, agent: event.agent, revealId: event.revealId, shown: state.shown || state.sessionId !== undefined },
-        effects: [...takenFromAgent(state), revealed],
+        effects: [...takenFromAgent(state), revealed(state, event.agent, event.revealId)],
       }, event.revealId);
     }
     case 'agentUnbound': {
@@ -81,7 +80,7 @@ export function elsewhere(state: CallState, event: CallEvent): Step {
       if (state.agent === undefined || event.agent !== state.agent) return stay(state);
       return invitationOnScreen({
         state: { ...state, revealId: event.revealId },
-        effects: [{ do: 'reveal', agent: event.agent, revealId: event.revealId, ...(state.sessionId === undefined ? {} : { sessionId: state.sessionId }) }],
+        effects: [revealed(state, event.agent, event.revealId)],
       }, event.revealId);
     case 'resultArrived': {
       if (state.sessionId === undefined || state.identity === event.identity) return stay(state);

@@ -170,7 +170,6 @@ export class FarSide {
 
   private targetOf(party: Party): FarLegTarget | undefined {
     const { call } = this;
-    const { config: tenant } = call.incoming.tenant;
     const { handOver, queue: { overflow } } = call.service;
     if (party.kind === 'queue') {
       if (!handOver) return undefined;
@@ -184,15 +183,22 @@ export class FarSide {
       };
     }
     const number = party.kind === 'outside' ? party.number : party.kind === 'overflow' ? overflow?.number : undefined;
-    const uri = number === undefined ? undefined : this.outsideAddress(number);
-    if (uri === undefined || !tenant.outside) return undefined;
+    const target = number === undefined ? undefined : this.outsideTarget(number);
+    return target && { ...target, mayRelease: this.mayRelease(target.uri) };
+  }
+
+  /** How a number outside is called; undefined where no trunk takes it. */
+  outsideTarget(number: string): Omit<FarLegTarget, 'mayRelease'> | undefined {
+    const { outside, idContact } = this.call.incoming.tenant.config;
+    const uri = this.outsideAddress(number);
+    if (uri === undefined || !outside) return undefined;
     // Not the citizen's own number: a number outside has no business with it.
-    const shown = (tenant.outside.from ?? tenant.idContact.phoneNumber).replace(/[^+0-9]/g, '');
-    return { uri, from: `<sip:${shown}@localhost>`, ringTimeoutMs: tenant.outside.ringTimeoutMs, mayRelease: this.mayRelease(uri) };
+    const shown = (outside.from ?? idContact.phoneNumber).replace(/[^+0-9]/g, '');
+    return { uri, from: `<sip:${shown}@localhost>`, ringTimeoutMs: outside.ringTimeoutMs };
   }
 
   /** Where the trunk takes a call to this number; undefined where there is none. */
-  outsideAddress(number: string): string | undefined {
+  private outsideAddress(number: string): string | undefined {
     const { outside } = this.call.incoming.tenant.config;
     const trunk = this.call.context.config.trunks.find(({ name }) => name === outside?.trunk);
     return trunk?.outbound?.replace('{number}', number.replace(/[^+0-9*#]/g, ''));

@@ -200,6 +200,9 @@ export const initialState: CallState = { name: 'arriving', attempts: 0, identity
 /** Whether the caller is with one of our agents, so that this agent may act on the call. */
 export const isWithAgent = (state: CallState): boolean => state.agent !== undefined && (state.name === 'connected' || state.name === 'elsewhere');
 
+/** Shows the agent what the call's session holds; without a session, that nobody is identified. */
+export const revealed = ({ sessionId }: CallState, agent: string, revealId: string): Effect => ({ do: 'reveal', agent, revealId, ...(sessionId === undefined ? {} : { sessionId }) });
+
 export const stay = (state: CallState): Step => ({ state, effects: [] });
 
 /**
@@ -312,7 +315,7 @@ function offered(state: CallState, event: CallEvent): Step {
       if (event.offerId !== state.offerId) return stay(state);
       return {
         state: { ...state, name: 'revealing', revealId: event.revealId, shown: state.shown || state.sessionId !== undefined },
-        effects: [{ do: 'reveal', agent, revealId: event.revealId, ...(state.sessionId === undefined ? {} : { sessionId: state.sessionId }) }],
+        effects: [revealed(state, agent, event.revealId)],
       };
     }
     case 'agentFailed': return event.offerId === state.offerId ? backToTheHead(state, 'missed') : stay(state);
@@ -351,7 +354,7 @@ function revealing(state: CallState, event: CallEvent, options: CourseOptions): 
       if (event.agent !== agent) return stay(state);
       return {
         state: { ...state, revealId: event.revealId },
-        effects: [{ do: 'reveal', agent, revealId: event.revealId, ...(state.sessionId === undefined ? {} : { sessionId: state.sessionId }) }],
+        effects: [revealed(state, agent, event.revealId)],
       };
     case 'resultArrived': return showLateResult(state, event);
     // The agent changed their mind before the bridge: the caller keeps the place.
@@ -374,7 +377,7 @@ function connected(state: CallState, event: CallEvent, options: CourseOptions): 
       if (event.agent !== state.agent) return stay(state);
       return invitationOnScreen({
         state: { ...state, revealId: event.revealId },
-        effects: [{ do: 'reveal', agent: event.agent, revealId: event.revealId, ...(state.sessionId === undefined ? {} : { sessionId: state.sessionId }) }],
+        effects: [revealed(state, event.agent, event.revealId)],
       }, event.revealId);
     default: return stay(state);
   }

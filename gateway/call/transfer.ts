@@ -11,7 +11,7 @@
  */
 import { dial, sessionEnded, withoutSession, type Party } from './elsewhere.js';
 import { invitationOnScreen } from './invitation.js';
-import { isWithAgent, stay, type CallEvent, type CallState, type Effect, type Step } from './machine.js';
+import { isWithAgent, revealed, stay, type CallEvent, type CallState, type Effect, type Step } from './machine.js';
 
 /** For a while the call is for this agent alone; afterwards for anybody who has the skills. */
 export interface Wanted {
@@ -68,10 +68,9 @@ function movedByPbx(state: CallState, to?: Extract<CallEvent, { type: 'agentBoun
     const dialId = state.dials + 1;
     return { state: { ...rest, name: 'elsewhere', party: { kind: 'queue' }, dialId, dials: dialId, transferredBy: agent! }, effects: taken };
   }
-  const { sessionId } = state;
   return invitationOnScreen({
     state: { ...rest, agent: to.agent, revealId: to.revealId, transferredBy: agent! },
-    effects: [...taken, { do: 'reveal', agent: to.agent, revealId: to.revealId, ...(sessionId === undefined ? {} : { sessionId }) }],
+    effects: [...taken, revealed(state, to.agent, to.revealId)],
   }, to.revealId);
 }
 
@@ -114,7 +113,7 @@ function takenOver(state: CallState, event: Extract<CallEvent, { type: 'successo
   const { sessionId } = state;
   return {
     state: { ...rest, name: 'revealing', agent: event.agent, offerId: event.offerId, revealId: event.revealId, shown: state.shown || sessionId !== undefined, ...by },
-    effects: [...left, { do: 'promoteSuccessor' }, ...freed, { do: 'reveal', agent: event.agent, revealId: event.revealId, ...(sessionId === undefined ? {} : { sessionId }) }],
+    effects: [...left, { do: 'promoteSuccessor' }, ...freed, revealed(state, event.agent, event.revealId)],
   };
 }
 
