@@ -2,7 +2,7 @@
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startBrowser, type TestBrowser } from '../peers/browser.js';
-import { call, logInOn, startListener, until, type Listener } from './listener.js';
+import { call, logInOn, password, startListener, until, type Listener } from './listener.js';
 import { startRelay, type Relay } from './relay.js';
 import { office } from './states.js';
 
@@ -293,5 +293,34 @@ describe('a slow network', { timeout: 60_000 }, () => {
     await new Promise((resolve) => setTimeout(resolve, 1600));
     expect(told('acknowledged').map((t) => t[3])).toEqual(['r1']);
     expect(await isBlank()).toBe(true);
+  });
+
+  it('what the agent chose stands at once and stays; whether it holds is said when the server has heard it', async () => {
+    const relay = (await open({}, startRelay))!;
+    relay.slow(700);
+    await page.locator('input[value=break]').check();
+    // Not drawn back and forth while the answer is on its way.
+    expect(await page.locator('#call.idle').isVisible()).toBe(true);
+    await page.locator('#call.break').waitFor();
+    expect(await page.locator('input[value=break]').isChecked()).toBe(true);
+    // Of two wishes in one breath the last one holds.
+    await page.locator('input[value=available]').check();
+    await page.locator('input[value=break]').check();
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    expect(await page.locator('input[value=break]').isChecked()).toBe(true);
+    expect(listener.screens.availabilityOf('anna')).toBe('break');
+  });
+
+  it('a lock leads to the page that unlocks, whichever is first: the answer, or the word on the socket', async () => {
+    const relay = (await open({}, startRelay))!;
+    for (const delayMs of [0, 0, 0, 30, 300]) {
+      relay.slow(delayMs);
+      await page.getByRole('button', { name: 'Vergrendel' }).click();
+      await page.waitForURL('**/unlock');
+      await page.getByLabel('Wachtwoord').fill(password);
+      await page.getByRole('button', { name: 'Ontgrendelen' }).click();
+      await page.waitForURL('**/screen');
+      await page.locator('#connection.live').waitFor();
+    }
   });
 });

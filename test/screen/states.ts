@@ -162,6 +162,8 @@ export const states: readonly State[] = [
     enter: async (listener, page) => {
       await revealed(listener, page);
       await page.locator('#transfer-start').click();
+      // Without the list the first choice is a number outside.
+      await page.locator('.choice.available').first().waitFor();
       await page.locator('.choice input').first().check();
       await page.locator('#transfer-go').click();
       await until('the wish to transfer', () => listener.told.some(([event]) => event === 'transferRequested'));

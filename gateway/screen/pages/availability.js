@@ -8,6 +8,8 @@ const radios = [...document.querySelectorAll('input[name=availability]')];
 let say = () => undefined;
 let changed = () => undefined;
 let availability = 'available';
+/** What the agent chose and the server has not answered yet; null: nothing. */
+let wished = null;
 /** { state, until } with `until` on the clock of performance.now(), undefined for a state that stays; null: not told. */
 let seat = null;
 
@@ -16,16 +18,17 @@ export function startAvailability(tell, onChange) {
   changed = onChange;
   for (const radio of radios) {
     radio.addEventListener('change', () => {
-      say({ type: 'availability', value: radio.value });
-      // What stands here is what the server knows; it answers within a moment.
+      wish(radio.value);
       changed();
     });
   }
   $('ready-again').addEventListener('click', endWrapUp);
 }
 
-export function hearAvailability(value) {
+/** What the server knows. It answers every wish, in order; on a new connection nothing is left of wishes. */
+export function hearAvailability(value, isNewConnection = false) {
   availability = value;
+  if (isNewConnection || value === wished) wished = null;
 }
 
 export function hearSeat(told) {
@@ -33,7 +36,13 @@ export function hearSeat(told) {
 }
 
 export function toggleAvailability() {
-  say({ type: 'availability', value: availability === 'break' ? 'available' : 'break' });
+  wish((wished ?? availability) === 'break' ? 'available' : 'break');
+  changed();
+}
+
+function wish(value) {
+  wished = value;
+  say({ type: 'availability', value });
 }
 
 export function endWrapUp() {
@@ -50,7 +59,7 @@ export function idleState() {
 export function renderAvailability(language, isLive, hasCall) {
   const w = words[language];
   $('availability').disabled = !isLive;
-  for (const radio of radios) radio.checked = radio.value === availability;
+  for (const radio of radios) radio.checked = radio.value === (wished ?? availability);
   const shown = isLive && !hasCall ? seat?.state : undefined;
   const isPause = shown === 'wrapUp' || shown === 'resting';
   const hadFocus = document.activeElement === $('ready-again');

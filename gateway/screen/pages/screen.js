@@ -33,6 +33,8 @@ let isProvedDuringCall = false;
 let isWarningSeen = false;
 let lastReason = null;
 let saidTimer = 0;
+/** A form is on its way, and its answer leads elsewhere. */
+let isLeaving = false;
 
 // ---- what the server says ---------------------------------------------------------------------------------------
 
@@ -42,7 +44,7 @@ function hear(message) {
     case 'hello':
       forgetCall();
       connection = 'live';
-      hearAvailability(message.availability);
+      hearAvailability(message.availability, true);
       hearSeat(message.seat);
       lastReason = null;
       setText($('agent'), message.agent);
@@ -134,7 +136,8 @@ function goTo(place) {
   forgetCall();
   connection = 'connecting';
   render();
-  location.replace(place);
+  // Of two journeys at once each can stop the other, and the page would go nowhere.
+  if (!isLeaving) location.replace(place);
 }
 
 // ---- what the page shows ----------------------------------------------------------------------------------------
@@ -253,6 +256,7 @@ $('use-here').addEventListener('click', () => {
 });
 // Blank before anything is asked of a server that may be slow.
 $('lock').addEventListener('submit', () => {
+  isLeaving = true;
   forgetCall();
   render();
 });
