@@ -139,17 +139,6 @@ export async function keepCompany(voice: Voice, language: Language, signal: Abor
   }
 }
 
-/** A caller on hold: one sentence, then music until the signal aborts, with the sentence now and then. No key is taken. */
-export async function keepOnHold(voice: Voice, language: Language, signal: AbortSignal): Promise<void> {
-  for (let round = 0; !signal.aborted; round += 1) {
-    const startedAt = performance.now();
-    if (round % quietRounds === 0) await say(voice, language, 'on-hold', signal);
-    await voice.play([musicFile], signal);
-    const restMs = minRoundMs - (performance.now() - startedAt);
-    if (restMs > 0) await pass(restMs, signal);
-  }
-}
-
 /** @throws the signal's reason when it aborts first */
 async function callbackPressed(voice: Voice, signal: AbortSignal): Promise<void> {
   while ((await voice.keys.next(signal)) !== callbackKey);

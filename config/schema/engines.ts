@@ -81,6 +81,7 @@ export const trunks = z
       addresses: z.array(trunkAddress).min(1).max(256).describe('Addresses or CIDR ranges its calls come from.'),
       outbound,
       bridge: z.enum(['anchored', 'released']).default('anchored').describe('anchored: the media server stays between the two legs. released: after the connection the legs exchange media directly.'),
+      holdMusic: z.enum(['ours', 'theirs']).default('ours').describe('What a caller hears while a phone on this trunk holds. ours: music of the gateway, and now and then that they are on hold. theirs: what the PBX or the phone sends; nothing, if it sends nothing. Where media is released it is always theirs.'),
     }),
   )
   .min(1)

@@ -57,15 +57,18 @@ export class AnchoredBridge implements Bridge {
   readonly offer: string;
   private preparing: Promise<void> | undefined;
 
-  private constructor(private readonly caller: CallerSide, private readonly agentEndpoint: MediaEndpoint) {
+  private constructor(private readonly caller: CallerSide, private readonly agentEndpoint: MediaEndpoint, private readonly holdMusic: string | undefined) {
     this.offer = openOffer(agentEndpoint.localSdp);
   }
 
-  /** @throws MediaError when no endpoint can be made */
-  static async make(caller: CallerSide, pool: MediaPool): Promise<AnchoredBridge> {
+  /**
+   * @param holdMusic what the caller hears while the agent's phone holds; undefined: what that phone sends, if anything
+   * @throws MediaError when no endpoint can be made
+   */
+  static async make(caller: CallerSide, pool: MediaPool, holdMusic?: string): Promise<AnchoredBridge> {
     const address = pool.mediaAddress;
     if (address === undefined) throw new MediaError('no_media_server', 'no media server is connected');
-    return new AnchoredBridge(caller, await pool.createEndpoint(placeholderPeer(address)));
+    return new AnchoredBridge(caller, await pool.createEndpoint(placeholderPeer(address)), holdMusic);
   }
 
   /** The agent's phone as something to speak to, once it has been prepared. */
@@ -87,6 +90,7 @@ export class AnchoredBridge implements Bridge {
   private async agree(agent: Srf.Dialog): Promise<void> {
     await this.agentEndpoint.modify(audioOnly(peerDescription(agent)));
     await settleNumbers(agent, this.agentEndpoint);
+    await this.agentEndpoint.whenHeld(this.holdMusic);
   }
 
   async join(): Promise<void> {
@@ -127,7 +131,8 @@ export class ReleasedBridge implements Bridge {
   private callerMoved = false;
   private closed = false;
 
-  constructor(private readonly caller: CallerSide, private readonly pool: MediaPool, private readonly log: Logger) {
+  /** @param holdMusic as for an anchored bridge, if it comes to that; phones that talk with each other send their own */
+  constructor(private readonly caller: CallerSide, private readonly pool: MediaPool, private readonly log: Logger, private readonly holdMusic?: string) {
     this.offer = leadingNowhere(audioOnly(peerDescription(caller.dialog) || openOffer(caller.endpoint.localSdp)), caller.endpoint.mediaAddress);
   }
 
@@ -175,7 +180,7 @@ export class ReleasedBridge implements Bridge {
   }
 
   private async anchor(agent: Srf.Dialog): Promise<void> {
-    const fallback = await AnchoredBridge.make(this.caller, this.pool);
+    const fallback = await AnchoredBridge.make(this.caller, this.pool, this.holdMusic);
     this.fallback = fallback;
     if (this.closed) {
       await fallback.close();

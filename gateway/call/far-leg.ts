@@ -28,6 +28,8 @@ export interface FarLegTarget {
   readonly ringTimeoutMs: number;
   /** Media may flow between the phones themselves. */
   readonly mayRelease: boolean;
+  /** What the caller hears while this phone holds, as the media server sees it; left out: what the phone sends, if anything. */
+  readonly holdMusic?: string;
 }
 
 export interface FarLegEvents {
@@ -87,7 +89,8 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
 
   private async ringOnce(released: boolean): Promise<void> {
     const { caller, pool, srf, log } = this.rooms;
-    const bridge = released ? new ReleasedBridge(caller, pool, log) : await AnchoredBridge.make(caller, pool);
+    const { holdMusic } = this.target;
+    const bridge = released ? new ReleasedBridge(caller, pool, log, holdMusic) : await AnchoredBridge.make(caller, pool, holdMusic);
     if (this.wanted.signal.aborted) {
       await bridge.close();
       throw new RingError('cancelled');

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type Srf from 'drachtio-srf';
-import type { Voice } from '../../ivr/index.js';
+import { onHold, type Voice } from '../../ivr/index.js';
 import type { DeskAgent } from '../desk/index.js';
 import type { ConnectedParty } from '../sip/connected-party.js';
 import { referRequest, ReferProgress, type ReferRequest } from '../sip/refer.js';
@@ -16,6 +16,7 @@ import { FarLeg, type FarLegTarget } from './far-leg.js';
 import { referenceHeaders } from './hand-over.js';
 import { problemOf, type HandedOverCall, type LiveCall } from './live-call.js';
 import { isWithAgent } from './machine.js';
+import { fileList } from '../media/voice.js';
 import { RingError } from './ring.js';
 import type { TransferTarget } from './transfer.js';
 
@@ -232,6 +233,11 @@ export class FarSide {
     const { call } = this;
     const { state } = call;
     const agent = call.incoming.tenant.directory.agentReported(party);
+    // Who brought the caller into a conference is in it and talks with them; nobody else there gets to see anything.
+    if (party.isFocus && agent === undefined && state.agent !== undefined) {
+      this.reported = party.uris.join(' ');
+      return call.log.info({ agent: state.agent }, 'the PBX reports a conference');
+    }
     if (state.name === 'elsewhere' && state.party?.kind === 'queue') {
       const binding = call.service.handOver?.binding ?? 'reported';
       // A Contact that is nobody's says nothing: it may be the PBX's own.
@@ -432,7 +438,7 @@ export class FarSide {
   private makeLeg(target: FarLegTarget): FarLeg {
     const { call } = this;
     const { srf, pool } = call.incoming;
-    const far = new FarLeg({ srf, pool, caller: call.leg!, log: call.log }, target);
+    const far = new FarLeg({ srf, pool, caller: call.leg!, log: call.log }, { ...target, ...this.holdMusicAt(target.uri) });
     far.on('hungUp', () => this.onHungUp(far));
     far.on('mediaLost', () => {
       if (this.far === far) call.handle({ type: 'mediaLost' });
@@ -458,6 +464,13 @@ export class FarSide {
     call.context.metrics.connected(far.mode);
     if (call.state.agent !== undefined) call.happened({ type: 'call.connected', agent: call.state.agent });
     this.listener.talking();
+  }
+
+  /** What the caller hears while the phone at this address holds: music of ours, unless its trunk brings its own. */
+  private holdMusicAt(uri: string): Pick<FarLegTarget, 'holdMusic'> {
+    const { context, service: { language }, incoming: { tenant } } = this.call;
+    if (context.trunkOfPhone(uri)?.holdMusic === 'theirs') return {};
+    return { holdMusic: fileList(tenant.config.promptsPath ?? context.promptsPath, onHold(language)) };
   }
 
   /** Whether both trunks let media flow between the phones. */

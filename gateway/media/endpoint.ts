@@ -187,6 +187,18 @@ export class MediaEndpoint {
     }
   }
 
+  /**
+   * What becomes of the other one of a bridge while this endpoint's peer holds.
+   * @param music a file or a list of files as the media server sees them, heard again and again; one that is not there is
+   *   silence. Undefined: what the peer itself sends meanwhile
+   * @throws MediaError
+   */
+  async whenHeld(music: string | undefined): Promise<void> {
+    // A peer that hangs up while it holds would take the other leg with it: FreeSWITCH ends that too, unless told where to put it.
+    const settings = music === undefined ? 'rtp_disable_hold=true' : `hold_music=${music};hold_hangup_xfer_exten=park:inline`;
+    await this.api('uuid_setvar_multi', `${this.uuid} ${settings}`);
+  }
+
   /** A command of the event socket. @throws MediaError */
   private async api(command: string, args: string): Promise<{ body: string }> {
     if (this.gone.aborted || !this.endpoint.connected) throw new MediaError('endpoint_gone', `${command}: the endpoint is gone`);

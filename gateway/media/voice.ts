@@ -2,6 +2,11 @@
 import { BufferedKeys, type Voice } from '../../ivr/index.js';
 import type { MediaEndpoint } from './endpoint.js';
 
+/** Files as one thing to play, as the media server reads it (`file_string` of FreeSWITCH). @param folder as the media server sees it */
+export function fileList(folder: string, files: readonly string[]): string {
+  return `file_string://${files.map((file) => `${folder}/${file}`).join('!')}`;
+}
+
 type KeySource = 'rtp' | 'info';
 
 export class EndpointVoice implements Voice {

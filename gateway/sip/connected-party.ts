@@ -8,6 +8,8 @@ export interface ConnectedParty {
   readonly source: 'asserted' | 'remoteParty' | 'contact';
   /** SIP or tel addresses, without parameters; at most a few. */
   readonly uris: readonly string[];
+  /** It is a conference, and its address that of nobody in particular (RFC 4579 section 5.1). */
+  readonly isFocus: boolean;
 }
 
 /** Longest header looked at, in characters. */
@@ -17,12 +19,13 @@ const maxUris = 2;
 
 /** @returns undefined when the message says nothing about it */
 export function connectedParty(message: Pick<Srf.SrfRequest, 'has' | 'get'>): ConnectedParty | undefined {
+  const isFocus = message.has('Contact') && /;\s*isfocus\s*(?:$|[;,>])/i.test(message.get('Contact').slice(0, maxHeader));
   const asserted = urisIn(message, 'P-Asserted-Identity');
-  if (asserted.length > 0) return { source: 'asserted', uris: asserted };
+  if (asserted.length > 0) return { source: 'asserted', uris: asserted, isFocus };
   const remote = urisIn(message, 'Remote-Party-ID');
-  if (remote.length > 0) return { source: 'remoteParty', uris: remote };
+  if (remote.length > 0) return { source: 'remoteParty', uris: remote, isFocus };
   const contact = urisIn(message, 'Contact');
-  return contact.length > 0 ? { source: 'contact', uris: contact } : undefined;
+  return contact.length > 0 ? { source: 'contact', uris: contact, isFocus } : undefined;
 }
 
 function urisIn(message: Pick<Srf.SrfRequest, 'has' | 'get'>, header: string): string[] {

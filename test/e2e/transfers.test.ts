@@ -1,8 +1,8 @@
 /** Calls that agents pass on: by their phone, by their screen, by the PBX behind it; to a colleague, a service, a number outside. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../peers/index.js';
+import { sleep, until } from '../peers/index.js';
 import { Media } from './interop/media.js';
-import { Phone, type Leg } from './interop/phone.js';
+import { nextVersion, Phone, type Leg } from './interop/phone.js';
 import { answerTo, citizenHz, follow, modes, Stage, type AgentDesk, type Caller, type Mode } from './interop/stage.js';
 
 const hz = { anna: 900, bram: 1_300, 'anna-r': 900, 'bram-r': 1_300 } as const;
@@ -130,6 +130,22 @@ describe.each(modes)('to a colleague, %s', (mode) => {
     await stage.end(caller, second);
   });
 
+  it.each(['attended', 'blind', 'by the screen'])('%s, from a hold: the caller is not lost with the phone that held them', async (way) => {
+    const { caller, first, second, firstLeg } = await conversation(mode);
+    const held = `${firstLeg.localSdp.replace(/^a=(sendrecv|sendonly|recvonly|inactive)\r\n/gm, '')}a=sendonly\r\n`;
+    expect((await firstLeg.reinvite(nextVersion(held, firstLeg.localSdp))).status).toBe(200);
+    await sleep(700);
+    const { uri } = stage.phoneOf(pair[mode].second);
+    if (way === 'by the screen') first.screen.say({ type: 'transfer', callId: first.screen.shown!.callId, target: { kind: 'agent', name: pair[mode].second } });
+    else expect((await refer(firstLeg, way === 'blind' ? `<${uri}>` : `<${uri}?Replaces=${encodeURIComponent(`held-${mode}@pbx;to-tag=abc;from-tag=def`)}>`)).outcome).toBe('SIP/2.0 200 OK');
+    await firstLeg.saw('BYE');
+    await second.screen.told('connected', { timeoutMs: 20_000 });
+    expect(shows(second, caller)).toBe(true);
+    expect(first.screen.shown).toBeUndefined();
+    await hear(caller, second.media, hz[pair[mode].second]);
+    await stage.end(caller, second);
+  });
+
   it('attended, to a phone that does not take it: nothing has changed', async () => {
     const { caller, first, firstLeg } = await conversationWith(mode, pair[mode].first).then(({ agent, agentLeg, ...rest }) => ({ ...rest, first: agent, firstLeg: agentLeg }));
     // Nobody sits there: the phone refuses.
@@ -233,6 +249,24 @@ describe('by the PBX behind the agent’s phone', () => {
     await report('<sip:202@127.0.0.1>');
     await until(() => shows(second, caller), 'the second screen to show the caller');
     expect(first.screen.shown).toBeUndefined();
+    await caller.leg.bye();
+    await firstLeg.saw('BYE');
+  });
+
+  it('a conference at the PBX: stays with who made it, until another one is reported', async () => {
+    const { caller, first, second, firstLeg } = await conversation('anchored');
+    const report = (identity: string, contact: string) => firstLeg.reinvite(firstLeg.localSdp, { headers: { 'P-Asserted-Identity': identity, Contact: contact } });
+    const at = `sip:conf-7@127.0.0.1:${stage.phoneOf('anna').port}`;
+    await report('<sip:conf-7@127.0.0.1>', `<${at}>;isfocus`);
+    await report('<sip:conf-7@127.0.0.1>', `<${at}>;isfocus;expires=60`);
+    await stage.hearEachOther(caller, first);
+    expect(shows(first, caller)).toBe(true);
+    expect(second.screen.shown).toBeUndefined();
+    // The agent has left, and the conference is over: the caller is with somebody outside.
+    await report('<sip:+31205559999@127.0.0.1>', `<${at}>`);
+    await until(() => first.screen.shown === undefined, 'the first screen to be empty');
+    await report('<sip:202@127.0.0.1>', `<${at}>`);
+    await until(() => shows(second, caller), 'the second screen to show the caller');
     await caller.leg.bye();
     await firstLeg.saw('BYE');
   });

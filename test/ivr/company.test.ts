@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { BufferedKeys, CompanyMemory, keepCompany, keepOnHold, type CompanyEnd, type CompanyNews, type CompanyOptions, type SpokenOutlook } from '../../ivr/index.js';
+import { BufferedKeys, CompanyMemory, keepCompany, type CompanyEnd, type CompanyNews, type CompanyOptions, type SpokenOutlook } from '../../ivr/index.js';
 import { FakeVoice } from './fake-voice.js';
 
 let voice: FakeVoice;
@@ -294,17 +294,5 @@ describe('a caller who may be called back', () => {
     voice.press('1');
     call.abort();
     expect(await done).toBe('stopped');
-  });
-});
-
-describe('on hold', () => {
-  it('hears a sentence, then music, until the agent is back', async () => {
-    const hold = keepOnHold(voice, 'en', call.signal);
-    voice.press('1');
-    expect(await hear(6.5)).toEqual(['en/on-hold.wav', music, music, music, 'en/on-hold.wav', music]);
-    call.abort();
-    await hold;
-    expect(voice.playing).toBe(0);
-    expect(voice.keys.peek()).toBe(1);
   });
 });

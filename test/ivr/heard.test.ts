@@ -1,6 +1,6 @@
 /** The dialogues as they sound: with the recordings that lie here, measured as somebody hears them who is old, in a hurry, or hard of hearing. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { arrangeCallback, greetCalledBack, keepCompany, keepOnHold, languages, musicFile, pauseFile, say, SpokenCode, SpokenNumber, whisper, type Language, type PromptName } from '../../ivr/index.js';
+import { arrangeCallback, greetCalledBack, keepCompany, languages, musicFile, onHold, pauseFile, say, SpokenCode, SpokenNumber, whisper, type Language, type PromptName } from '../../ivr/index.js';
 import { rmsDbfs } from '../../ivr/prompts/recording.js';
 import { audibleOf, PlayedVoice, silencesIn } from './played-voice.js';
 
@@ -145,7 +145,7 @@ describe.each(languages)('heard in %s', (language: Language) => {
   });
 
   it('hold: a short sentence, then music that is quieter than speech', async () => {
-    const hold = keepOnHold(voice, language, call.signal);
+    const hold = voice.play(onHold(language), call.signal);
     await voice.listen(20_000);
     const [sentence] = voice.played;
     expect(sentence!.toMs).toBeLessThan(4000);

@@ -406,6 +406,91 @@ describe('bridge', () => {
     expect(kinds(heard)).toEqual(['EXECUTE playback', 'PLAYBACK_START %(9000,0,440)', 'PLAYBACK_STOP %(9000,0,440) done', 'EXECUTE_COMPLETE playback', 'EXECUTE_COMPLETE socket', 'EXECUTE uuid_bridge']);
   });
 
+  describe('music for whom the other one holds', () => {
+    const hears = async (phone: Phone, hz: number): Promise<number> => {
+      phone.frames.length = 0;
+      await until(() => phone.frames.length >= 20, 'audio');
+      return amplitudeOf(concat(phone.frames.slice(-20)), hz);
+    };
+    /** Two who talk; b has music of its own to be held with: 2.5 s of 600 Hz, then 0.4 s of 900 Hz. */
+    const conversation = async (): Promise<{ a: { ep: Endpoint; phone: Phone }; b: { ep: Endpoint; phone: Phone } }> => {
+      const [a, b] = [await talk(), await talk()];
+      await within(b.ep.api('uuid_setvar', `${b.ep.uuid} hold_music file_string://${sounds}/hello.wav!${sounds}/short.wav`), 1000, 'set');
+      // without it a real server ends the other leg as well when one hangs up that holds
+      await within(b.ep.api('uuid_setvar', `${b.ep.uuid} hold_hangup_xfer_exten park:inline`), 1000, 'set');
+      a.phone.session.play(new ToneSource(700));
+      b.phone.session.play(new ToneSource(1300));
+      await within(a.ep.bridge(b.ep), 1000, 'bridge');
+      await until(async () => (await hears(a.phone, 1300)) > 7000, 'the two to hear each other');
+      return { a, b };
+    };
+
+    test.each(['sendonly', 'inactive'] as const)('%s: begins, goes round, ends with the hold', async (direction) => {
+      const { a, b } = await conversation();
+      await within(b.ep.modify(b.phone.sdp({ direction })), 3000, 'hold');
+      await until(async () => (await hears(a.phone, 600)) > 4000, 'music');
+      expect(await hears(a.phone, 1300)).toBeLessThan(200);
+      await until(async () => (await hears(a.phone, 900)) > 4000, 'the second file', 4000);
+      await until(async () => (await hears(a.phone, 600)) > 4000, 'the first one again', 3000);
+      await within(b.ep.modify(b.phone.sdp()), 3000, 'back');
+      await until(async () => (await hears(a.phone, 1300)) > 7000, 'the voice again');
+      await sleep(500);
+      expect(await hears(a.phone, 1300)).toBeGreaterThan(7000);
+      expect(await hears(a.phone, 600)).toBeLessThan(200);
+      await until(async () => (await hears(b.phone, 700)) > 7000, 'the other voice again');
+    }, 30_000);
+
+    test('whoever holds hangs up: the music ends, and the next one is heard', async () => {
+      const { a, b } = await conversation();
+      await within(b.ep.modify(b.phone.sdp({ direction: 'sendonly' })), 3000, 'hold');
+      await until(async () => (await hears(a.phone, 600)) > 4000, 'music');
+      await within(b.ep.destroy(), 2000, 'destroy b');
+      await within(a.ep.play('tone_stream://%(300,0,440)'), 5000, 'play when the other is gone');
+      await until(async () => (await hears(a.phone, 600)) < 200, 'no music', 5000);
+      const c = await talk();
+      c.phone.session.play(new ToneSource(1000));
+      await within(a.ep.bridge(c.ep), 1000, 'bridge with the next');
+      await until(async () => (await hears(a.phone, 1000)) > 7000, 'the next one', 5000);
+    }, 30_000);
+
+    test('in the middle of the music the call goes to somebody else', async () => {
+      const { a, b } = await conversation();
+      await within(b.ep.modify(b.phone.sdp({ direction: 'sendonly' })), 3000, 'hold');
+      await until(async () => (await hears(a.phone, 600)) > 4000, 'music');
+      const c = await talk();
+      c.phone.session.play(new ToneSource(1000));
+      await within(a.ep.bridge(c.ep), 1000, 'bridge with the next');
+      await until(async () => (await hears(a.phone, 1000)) > 7000, 'the next one', 5000);
+      await sleep(300);
+      expect(await hears(a.phone, 600)).toBeLessThan(200);
+    }, 30_000);
+
+    test.each(['silence', 'missing.wav'])('%s: nothing is heard, and after it the voice again', async (music) => {
+      const { a, b } = await conversation();
+      await within(b.ep.api('uuid_setvar', `${b.ep.uuid} hold_music ${music === 'silence' ? music : `${sounds}/${music}`}`), 1000, 'set');
+      await within(b.ep.modify(b.phone.sdp({ direction: 'sendonly' })), 3000, 'hold');
+      await sleep(300);
+      a.phone.frames.length = 0;
+      await sleep(500);
+      expect(amplitudeOf(concat([new Int16Array(160), ...a.phone.frames]), 1300)).toBeLessThan(200);
+      await within(b.ep.modify(b.phone.sdp()), 3000, 'back');
+      await until(async () => (await hears(a.phone, 1300)) > 7000, 'the voice again');
+    }, 30_000);
+
+    test.each(['sendonly', 'inactive'] as const)('rtp_disable_hold, %s: the music of whoever holds is heard, right after it the voice', async (direction) => {
+      const { a, b } = await conversation();
+      await within(b.ep.api('uuid_setvar', `${b.ep.uuid} rtp_disable_hold true`), 1000, 'set');
+      await within(b.ep.modify(b.phone.sdp({ direction })), 3000, 'hold');
+      await sleep(300);
+      if (direction === 'sendonly') expect(await hears(a.phone, 1300)).toBeGreaterThan(7000);
+      await within(b.ep.modify(b.phone.sdp()), 3000, 'back');
+      await until(async () => (await hears(a.phone, 1300)) > 7000, 'the voice again');
+      await until(async () => (await hears(b.phone, 700)) > 7000, 'the other voice again');
+      await within(b.ep.destroy(), 2000, 'destroy b');
+      await within(a.ep.play('tone_stream://%(300,0,440)'), 5000, 'play when the other is gone');
+    }, 30_000);
+  });
+
   test('with nobody', async () => {
     const { ep } = await talk();
     await expect(ep.bridge('11111111-2222-3333-4444-555555555555')).rejects.toThrow('Invalid uuid');

@@ -73,6 +73,8 @@ export class Channel extends EventEmitter<ChannelEvents> implements ClockMember 
   private partner: Channel | undefined;
   private otherLegUuid: string | undefined;
   private otherType: 'originator' | 'originatee' | undefined;
+  /** What this caller hears while the partner holds. */
+  private holdMusic: AppRun | undefined;
   private cause: HangupCause | undefined;
   private destroyed = false;
 
@@ -158,14 +160,32 @@ export class Channel extends EventEmitter<ChannelEvents> implements ClockMember 
     this.publish('CHANNEL_CALLSTATE', { 'Original-Channel-Call-State': before, 'Channel-Call-State-Number': CALL_STATE_NUMBER[state] });
   }
 
-  /** The peer put the call on hold, or took it off. */
+  /**
+   * The peer put the call on hold, or took it off: meanwhile its partner hears `hold_music`. With `rtp_disable_hold` that
+   * means nothing here, and the partner hears what the peer sends.
+   */
   setHeld(held: boolean): void {
-    if (held === (this.callState === 'HELD') || this.cause !== undefined) return;
-    if (held) this.changeCallState('HELD');
-    else {
+    if (held === (this.callState === 'HELD') || this.cause !== undefined || this.variables.get('rtp_disable_hold') === 'true') return;
+    this.session.peerHolds = held;
+    if (held) {
+      this.changeCallState('HELD');
+      this.partner?.playHoldMusic(this.variables.get('hold_music'));
+    } else {
+      this.partner?.endHoldMusic();
       this.changeCallState('UNHELD');
       this.changeCallState('ACTIVE');
     }
+  }
+
+  /** @param music `hold_music` of the channel that holds, played again and again */
+  private playHoldMusic(music: string | undefined): void {
+    if (music === undefined || music === 'silence' || this.holdMusic) return;
+    this.holdMusic = this.execute({ application: 'endless_playback', argument: music, applicationUuid: randomUUID() });
+  }
+
+  private endHoldMusic(): void {
+    this.holdMusic?.hangup(true);
+    this.holdMusic = undefined;
   }
 
   // ------------------------------------------------------------------ applications
@@ -176,14 +196,17 @@ export class Channel extends EventEmitter<ChannelEvents> implements ClockMember 
     if (announce) this.publishExecute({ application, argument, applicationUuid: this.base.uuid });
   }
 
-  /** Runs an application, inside whatever runs already. An unknown one ends the call. */
-  execute(execution: Execution): void {
-    if (this.cause !== undefined) return;
+  /**
+   * Runs an application, inside whatever runs already. An unknown one ends the call.
+   * @returns the run, if it goes on
+   */
+  execute(execution: Execution): AppRun | undefined {
+    if (this.cause !== undefined) return undefined;
     const application = APPLICATIONS.get(execution.application);
     if (!application || this.stack.length >= MAX_NESTED_RUNS) {
       this.log.warn({ application: execution.application.slice(0, 64), uuid: this.uuid }, 'no such application: hanging up');
       this.hangup('DESTINATION_OUT_OF_ORDER');
-      return;
+      return undefined;
     }
     this.publishExecute(execution);
     const run = new AppRun(execution.application, this.onSource);
@@ -193,7 +216,7 @@ export class Channel extends EventEmitter<ChannelEvents> implements ClockMember 
       this.stack.splice(this.stack.indexOf(run), 1);
       this.publishComplete(execution, outcome.response, outcome.results ?? []);
       outcome.afterwards?.();
-      return;
+      return undefined;
     }
     this.applySource();
     const done = outcome
@@ -210,6 +233,7 @@ export class Channel extends EventEmitter<ChannelEvents> implements ClockMember 
       )
       .finally(() => this.finished.delete(done));
     this.finished.add(done);
+    return run;
   }
 
   private leave(run: AppRun): void {
@@ -342,6 +366,8 @@ export class Channel extends EventEmitter<ChannelEvents> implements ClockMember 
     if (!partner) return;
     this.session.relay(undefined);
     partner.session.relay(undefined);
+    this.endHoldMusic();
+    partner.endHoldMusic();
     this.partner = undefined;
     partner.partner = undefined;
     partner.channelState = 'CS_PARK';

@@ -110,6 +110,8 @@ export class RtpSession extends EventEmitter<SessionEvents> {
   readonly ssrc = randomInt(1, 2 ** 32 - 1);
   /** Received audio is replaced by silence for whoever listens or is bridged; keys still count. */
   receiveMuted = false;
+  /** The peer holds: what it sends is not for whom it talks with. */
+  peerHolds = false;
   /** Hears what is received (after mute) and what is sent, as raw G.711; for recording. */
   tap: { received(codec: Codec, payload: Buffer, start: number, end: number): void; sent(codec: Codec, payload: Buffer, start: number, end: number): void } | undefined;
   /** Without a source: silence, or nothing at all. */
@@ -512,7 +514,7 @@ export class RtpSession extends EventEmitter<SessionEvents> {
     }
     this.statistics.add(ssrc, sequence, timestamp, nowMs);
     if (!this.receives || end === start) return;
-    const muted = this.receiveMuted;
+    const muted = this.receiveMuted || this.peerHolds;
     if (this.listenerCount('frame') > 0) {
       const samples = muted ? new Int16Array(end - start) : decode(codec, packet, start, end - start);
       this.emit('frame', samples, { sequence, timestamp, marker: (packet[1]! & 0x80) !== 0 });
