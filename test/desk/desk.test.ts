@@ -6,7 +6,7 @@ import { Peers } from '../peers/process.js';
 import { until } from '../peers/wait.js';
 import { startTopology, type Topology } from '../core-bridge/stores/topologies.js';
 import { openLinks } from '../core-bridge/stores/vaults.js';
-import { agents, memoryNode, newTenant, redisNode, services, silent } from './desks.js';
+import { agents, hearings, memoryNode, newTenant, redisNode, services, silent } from './desks.js';
 import { Office, type Caller, type Node } from './office.js';
 
 type Deed =
@@ -134,7 +134,7 @@ describe.each(kinds)('a desk $name', ({ most, runs, topology }) => {
       expect(await desk.seatOf('bram')).toMatchObject({ agent: 'bram', state: 'away' });
       office.comes('bram', 0);
       await shows('available');
-      const caller = office.arrives(last, { service: 'Permits', skills: ['permits'] });
+      const caller = office.arrives(last, { service: hearings.name, skills: hearings.skills });
       await shows('offered');
       await until(() => caller.state === 'offered', 'the call to hear');
       expect(await desk.seatOf('bram')).toMatchObject({ state: 'offered', callId: caller.id });
@@ -144,7 +144,7 @@ describe.each(kinds)('a desk $name', ({ most, runs, topology }) => {
       expect(Math.abs((await desk.seatOf('bram'))!.since - Date.now())).toBeLessThan(5_000);
       office.hangsUp(caller);
       const wrapUp = await shows('wrapUp');
-      expect(wrapUp.until! - wrapUp.since).toBe(15);
+      expect(wrapUp.until! - wrapUp.since).toBe(hearings.wrapUpMs);
       await until(async () => (await desk.seatOf('bram'))!.state === 'available', 'the wrap-up to be over');
       office.breaks('bram', false);
       await shows('break');

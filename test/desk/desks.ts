@@ -22,6 +22,10 @@ export const services: readonly DeskService[] = [
   { name: 'English permits', skills: ['permits', 'english'], wrapUpMs: 0 },
 ];
 
+/** After its calls there is time enough for a busy machine to see that it is wrap-up time. */
+export const hearings: DeskService = { name: 'Hearings', skills: ['permits'], wrapUpMs: 1_500 };
+const all = [...services, hearings];
+
 /** Short where waiting is long, and long enough for a busy machine where a node must not be taken for dead. */
 export const times: Partial<DeskTimes> = { restMs: [10, 30], leaseMs: 1_500, beatMs: 250, keptForGoneMs: 600, agreeMs: 1_000, settleMs: 150 };
 
@@ -56,12 +60,12 @@ export interface TestNode extends Node {
   mend(): void;
 }
 
-export const memoryNode = (): Node => ({ desk: new MemoryDesk({ agents, services, times }), cut: () => undefined });
+export const memoryNode = (): Node => ({ desk: new MemoryDesk({ agents, services: all, times }), cut: () => undefined });
 
 let tenants = 0;
 export const newTenant = (): string => `tenant${(tenants += 1)}`;
 
 export function redisNode(link: RedisLink, tenant: string, node: string, own: Partial<DeskTimes> = {}, log = silent, staff = agents): TestNode {
   const way = cuttable(link);
-  return { desk: new RedisDesk({ agents: staff, services, times: { ...times, ...own }, node, link: way, prefix: 'tig', tenant, log }), cut: () => way.cut(), mend: () => way.mend() };
+  return { desk: new RedisDesk({ agents: staff, services: all, times: { ...times, ...own }, node, link: way, prefix: 'tig', tenant, log }), cut: () => way.cut(), mend: () => way.mend() };
 }

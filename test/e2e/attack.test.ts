@@ -163,7 +163,7 @@ it('what never was a code, what was used and what expired sound the same and tak
     await call.press('#');
     // A slip does not leave the state of collecting; its words are what there is to hear.
     if (what !== 'slip') await until(() => times(call, 'collecting') > 1, `the code that is ${what} to be refused`, 20_000);
-    await until(() => heardPrompt(call.heard(), what === 'slip' ? 'slip' : 'not-recognised'), `what is said to one that is ${what}`, 20_000, 400);
+    await until(() => heardPrompt(call.heard(), what === 'slip' ? 'slip' : 'not-recognised'), `what is said to one that is ${what}`, 30_000, 400);
     tried[what] = { heard: call.heard(), tookMs: what === 'slip' ? 0 : toldAtMs(call, 'collecting') - pressedAtMs };
     await call.hangup('heard enough');
   }
