@@ -29,6 +29,7 @@ const oidc = withFiles(
       .record(z.string().min(1).max(255), z.array(accountRole).min(1).max(accountRoles.length))
       .default({})
       .describe('What each value of rolesClaim stands for. With rolesClaim the provider decides: who has no value that stands here is refused.'),
+    logoutAtProvider: z.boolean().default(false).describe('Whether logging out here goes on to logging out at the provider (RP-initiated logout). False: people are offered to.'),
     label: label.optional().describe('What the provider is called on the login page; a general word if left out.'),
   },
   [{ inline: 'clientSecret', file: 'clientSecretFile', required: true }],

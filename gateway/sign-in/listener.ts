@@ -5,6 +5,7 @@ import formbody from '@fastify/formbody';
 import helmet from '@fastify/helmet';
 import websocket from '@fastify/websocket';
 import type { FastifyPluginAsync } from 'fastify';
+import { backchannelRoutes } from './backchannel-routes.js';
 import { lockRoutes } from './lock-routes.js';
 import { loginRoutes, maxFormBytes, PasswordCheck } from './login-routes.js';
 import { oidcRoutes } from './oidc-routes.js';
@@ -64,6 +65,7 @@ export function agentsListener(signIn: SignIn, rooms: readonly FastifyPluginAsyn
     const passwords = new PasswordCheck(signIn);
     loginRoutes(app, signIn, passwords);
     oidcRoutes(app, signIn);
+    backchannelRoutes(app, signIn);
     lockRoutes(app, signIn, passwords);
     for (const room of rooms) await app.register(room);
   };

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Gate } from './gate.js';
 import { accountPage, loggedOutPage, loginPage, problemText, type LoginMatter } from './pages.js';
 import { roles } from './principal.js';
+import { isSentByAnother } from './request-origin.js';
 import { SessionsAwayError, type Session } from './sessions.js';
 import type { SignIn, SignInTenant } from './sign-in.js';
 import type { LoginProblem } from './texts.js';
@@ -11,6 +12,7 @@ export const maxFormBytes = 4096;
 /** A page of ours to go on to: a plain path, so that it can be no other site's address. */
 export const nextPage = z.string().regex(/^\/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,199}\/?){1,8}$/);
 const loginForm = z.object({ name: z.string().min(1).max(64), password: z.string().min(1).max(256), next: nextPage.optional() });
+const loggedOutQuery = z.object({ on: z.literal('1').optional().catch(undefined) });
 const withNext = z.object({ next: nextPage.optional().catch(undefined) });
 
 /** Checking a password is meant to be slow; more at once would starve everything else on the machine. */
@@ -60,10 +62,15 @@ export function showLogin(signIn: SignIn, request: FastifyRequest, reply: Fastif
 
 export function matterOf(signIn: SignIn, request: FastifyRequest, tenant: SignInTenant | undefined, next: string | undefined): LoginMatter {
   const several = signIn.tenants.filter(({ path }) => path !== '');
-  const framed = request.headers['sec-fetch-dest'] === 'iframe';
+  const framed = isFramed(request);
   if (tenant) return { path: tenant.path, local: tenant.local, oidc: tenant.oidc !== undefined, next, framed, organisations: [] };
   const local = signIn.tenants.some((one) => one.local);
   return { path: '', local, oidc: false, next, framed, organisations: several.length > maxListed ? [] : several.filter(({ oidc }) => oidc !== undefined) };
+}
+
+/** Whether the page will stand in a frame, where no provider may. */
+function isFramed(request: FastifyRequest): boolean {
+  return request.headers['sec-fetch-dest'] === 'iframe';
 }
 
 /** `/login` of each tenant and of all together, `/logout`, `/account`. */
@@ -109,8 +116,12 @@ export function loginRoutes(app: FastifyInstance, signIn: SignIn, passwords: Pas
     });
 
     app.get(`${path}/logged-out`, async (request, reply) => {
-      const url = await tenant?.oidc?.provider.logoutUrl(signIn.addressOf(`${path}/login`));
-      return signIn.html(reply, 200, loggedOutPage(signIn.look(request, tenant), path, url));
+      const { on } = loggedOutQuery.parse(request.query);
+      const providerUrl = await tenant?.oidc?.provider.logoutUrl(signIn.addressOf(`${path}/login`));
+      const framed = isFramed(request);
+      // Only who has logged out here just now is sent on: no link of another site logs anybody out at the provider.
+      const goesOn = on !== undefined && tenant?.oidc?.config.logoutAtProvider === true && !framed && !isSentByAnother(request.headers);
+      return signIn.html(reply, 200, loggedOutPage(signIn.look(request, tenant), { path, providerUrl, framed, goesOn }));
     });
   };
   routesOf(only);
@@ -127,7 +138,7 @@ export function loginRoutes(app: FastifyInstance, signIn: SignIn, passwords: Pas
     if (session) await signIn.end(session);
     signIn.cookies.clearLogin(request, reply);
     const tenant = session?.principal.by === 'oidc' ? signIn.tenant(session.principal.tenant) : undefined;
-    return reply.header('clear-site-data', '"cache"').redirect(tenant ? `${tenant.path}/logged-out` : '/login', 303);
+    return reply.header('clear-site-data', '"cache"').redirect(tenant ? `${tenant.path}/logged-out${tenant.oidc?.config.logoutAtProvider === true ? '?on=1' : ''}` : '/login', 303);
   });
 
   app.get('/account', { preValidation: signIn.pageFor(...roles) }, (request, reply) => {

@@ -7,6 +7,8 @@ import { matterOf, nextPage, showLogin } from './login-routes.js';
 import { onwardPage, unlockPage } from './pages.js';
 import type { Account, Role } from './principal.js';
 import { ProviderError } from './provider.js';
+import { loginMarks, type ProviderMarks } from './provider-marks.js';
+import { isSentByAnother } from './request-origin.js';
 import { SessionsAwayError } from './sessions.js';
 import type { SignIn, SignInTenant } from './sign-in.js';
 import type { LoginProblem } from './texts.js';
@@ -58,7 +60,7 @@ function routesOf(app: FastifyInstance, signIn: SignIn, box: SealedBox<BegunHere
   app.get(`${path}/login/oidc`, async (request, reply) => {
     const { next, other } = beginQuery.parse(request.query);
     // Begun by a link of another site it would end the login this browser has: people begin it themselves.
-    if (isForeign(request)) return reply.redirect(`${path}/login`, 303);
+    if (isSentByAnother(request.headers)) return reply.redirect(`${path}/login`, 303);
     try {
       const session = await signIn.sessionOf(request);
       return await begin(request, reply, { unlock: false, ...(next !== undefined && { next }), ...(session && { session: session.key }) }, other !== undefined);
@@ -68,7 +70,7 @@ function routesOf(app: FastifyInstance, signIn: SignIn, box: SealedBox<BegunHere
   });
 
   app.get(`${path}/unlock/oidc`, async (request, reply) => {
-    if (isForeign(request)) return reply.redirect('/unlock', 303);
+    if (isSentByAnother(request.headers)) return reply.redirect('/unlock', 303);
     try {
       const session = await signIn.sessionOf(request);
       if (!session?.locked || session.principal.by !== 'oidc' || session.principal.tenant !== tenant.name) return reply.redirect('/unlock', 303);
@@ -90,7 +92,8 @@ function routesOf(app: FastifyInstance, signIn: SignIn, box: SealedBox<BegunHere
       const claims = await provider.finish(answer, begun);
       const claimed = accountClaim(claims, config.agentClaim);
       const account = claimed === undefined ? undefined : signIn.accounts.byClaim(tenant.name, claimed);
-      if (begun.unlock) return await unlock(request, reply, begun, account, claims.auth_time);
+      const marks = loginMarks(config.issuer, claims);
+      if (begun.unlock) return await unlock(request, reply, begun, account, { authTime: claims.auth_time, marks });
       if (!account) {
         signIn.refused('oidc', undefined, tenant.name);
         return refuse(request, reply, 'account_unknown', begun.next);
@@ -100,7 +103,7 @@ function routesOf(app: FastifyInstance, signIn: SignIn, box: SealedBox<BegunHere
         signIn.refused('oidc', account);
         return refuse(request, reply, 'no_role', begun.next);
       }
-      const session = await signIn.start(request, reply, account, 'oidc', roles, begun.session ?? '');
+      const session = await signIn.start(request, reply, account, 'oidc', roles, { before: begun.session ?? '', ...(marks && { marks }) });
       return signIn.html(reply, 200, onwardPage(signIn.look(request, tenant), begun.next ?? signIn.homeOf(session)));
     } catch (error) {
       if (error instanceof ProviderError && error.code !== 'unreachable') signIn.refused('oidc', undefined, tenant.name);
@@ -114,7 +117,7 @@ function routesOf(app: FastifyInstance, signIn: SignIn, box: SealedBox<BegunHere
   };
 
   /** Only who logged in unlocks, and only by having proved anew who they are. */
-  const unlock = async (request: FastifyRequest, reply: FastifyReply, begun: BegunHere, account: Account | undefined, authTime: number | undefined): Promise<FastifyReply> => {
+  const unlock = async (request: FastifyRequest, reply: FastifyReply, begun: BegunHere, account: Account | undefined, { authTime, marks }: { authTime: number | undefined; marks: ProviderMarks | undefined }): Promise<FastifyReply> => {
     const session = begun.session === undefined ? undefined : await signIn.sessionByKey(begun.session);
     if (!session) return refuse(request, reply, 'provider_too_late');
     const stillLocked = (problem: LoginProblem): FastifyReply => {
@@ -123,15 +126,9 @@ function routesOf(app: FastifyInstance, signIn: SignIn, box: SealedBox<BegunHere
     };
     if (account?.name !== session.agent) return stillLocked('other_person');
     if (authTime === undefined || authTime * 1000 < begun.at - clockToleranceMs) return stillLocked('not_fresh');
-    await signIn.unlock(session);
+    await signIn.unlock(session, marks);
     return signIn.html(reply, 200, onwardPage(signIn.look(request, tenant), signIn.homeOf(session)));
   };
-}
-
-/** Whether another site sent the browser here. Where a browser does not say, the person is believed. */
-function isForeign(request: FastifyRequest): boolean {
-  const site = request.headers['sec-fetch-site'];
-  return site !== undefined && site !== 'same-origin' && site !== 'none';
 }
 
 function problemOf(signIn: SignIn, error: unknown): LoginProblem {

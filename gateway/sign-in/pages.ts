@@ -34,7 +34,7 @@ export function loginPage(look: Look, { path, local, oidc, next, framed, organis
   const words = texts[look.language];
   const query = next === undefined ? '' : `?next=${encodeURIComponent(next)}`;
   const another = look.problem === 'account_unknown' || look.problem === 'no_role' || look.problem === 'provider_denied';
-  const providerLink = (to: string, text: string, isPrimary: boolean): Html => html`<a class="button${isPrimary ? ' primary' : ''}" href="${to}"${framed ? html` target="_blank" rel="noopener"` : ''}>${text}</a>`;
+  const providerLink = (to: string, text: string, isPrimary: boolean): Html => html`<a class="button${isPrimary ? ' primary' : ''}" href="${to}"${inTab(framed)}>${text}</a>`;
   return page(look, words.login, html`
 <p>${words.intro}</p>
 ${problem(look)}
@@ -83,14 +83,23 @@ ${person.by === 'oidc'
 <form method="post" action="/logout"><button type="submit">${words.logout}</button></form>`);
 }
 
+export interface LoggedOutMatter {
+  readonly path: string;
+  /** Where the provider lets people log out, too. */
+  readonly providerUrl: URL | undefined;
+  readonly framed: boolean;
+  /** Goes there by itself. A redirect would not do: what a form leads to may be no other site (`form-action`). */
+  readonly goesOn: boolean;
+}
+
 /** After a logout of somebody who came by the provider, which may know them still. */
-export function loggedOutPage(look: Look, path: string, providerUrl: URL | undefined): string {
+export function loggedOutPage(look: Look, { path, providerUrl, framed, goesOn }: LoggedOutMatter): string {
   const words = texts[look.language];
   const provider = look.provider ?? words.provider;
   return page(look, words.loggedOut, html`
 <p>${fill(words.loggedOutHere, { provider })}</p>
-${providerUrl ? html`<p><a class="button primary" href="${providerUrl.href}">${fill(words.logoutAtProvider, { provider })}</a></p>` : ''}
-<p><a class="button" href="${path}/login">${words.toLogin}</a></p>`);
+${providerUrl ? html`<p><a class="button primary" href="${providerUrl.href}"${inTab(framed)}>${fill(words.logoutAtProvider, { provider })}</a></p>` : ''}
+<p><a class="button" href="${path}/login">${words.toLogin}</a></p>`, goesOn ? providerUrl?.href : undefined);
 }
 
 export function accountPage(look: Look, person: Principal, homes: ReadonlyMap<Role, string>): string {
@@ -117,6 +126,9 @@ export function awayPage(look: Look): string {
   const words = texts[look.language];
   return page({ ...look, problem: 'store_away' }, words.awayTitle, html`${problem({ ...look, problem: 'store_away' })}`);
 }
+
+/** A provider lets nobody frame it: from a frame, the way there leads into a tab. */
+const inTab = (framed: boolean): Html | string => (framed ? html` target="_blank" rel="noopener"` : '');
 
 function problem(look: Look): Html {
   return html`<p class="problem" role="alert">${look.problem ? problemText(look, look.problem) : ''}</p>`;

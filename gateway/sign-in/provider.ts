@@ -1,6 +1,8 @@
+import { createRemoteJWKSet, customFetch } from 'jose';
 import * as client from 'openid-client';
 import type { Logger } from 'pino';
 import type { SignInConfig } from '../../config/index.js';
+import { verifiedLogoutToken, type LogoutToken } from './logout-token.js';
 
 /** A sign-in at the provider did not work out. `message` is for the log; people are told by `code`. */
 export class ProviderError extends Error {
@@ -27,6 +29,8 @@ const maxAnswerBytes = 1_048_576;
 const retryAfterMs = 2000;
 /** Endpoints may change: after this long the discovery document is read again. */
 const rereadAfterMs = 3_600_000;
+/** What may sign a token: a key pair. */
+const signing = /^(?:RS|PS|ES)(?:256|384|512)$|^Ed(?:DSA|25519)$/;
 
 /**
  * A tenant's OpenID Connect provider: authorization code flow (OpenID Connect Core 3.1) with PKCE (RFC 7636), state and
@@ -40,6 +44,7 @@ export class Provider {
   #known: { configuration: client.Configuration; readAt: number } | undefined;
   #reading: Promise<client.Configuration> | undefined;
   #failedAt = -Infinity;
+  #keys: { at: string; get: ReturnType<typeof createRemoteJWKSet> } | undefined;
 
   constructor(config: OidcConfig, log: Logger, now: () => number = Date.now) {
     this.#config = config;
@@ -97,6 +102,19 @@ export class Provider {
     }
   }
 
+  /**
+   * A logout token of this provider for us, verified against its keys.
+   * @throws LogoutTokenError
+   * @throws ProviderError `unreachable`
+   */
+  async logoutToken(token: string): Promise<LogoutToken> {
+    const { issuer, jwks_uri: at, id_token_signing_alg_values_supported: announced = ['RS256'] } = (await this.#configuration()).serverMetadata();
+    if (at === undefined) throw new ProviderError('refused', 'the discovery document names no keys');
+    // Keys are kept for some minutes, and asked for again at most twice a minute for one that is not among them.
+    if (this.#keys?.at !== at) this.#keys = { at, get: createRemoteJWKSet(new URL(at), { timeoutDuration: answerWithinS * 1000, [customFetch]: boundedFetch }) };
+    return verifiedLogoutToken(token, { issuer, clientId: this.#config.clientId, algorithms: announced.filter((alg) => signing.test(alg)), keys: this.#keys.get, now: this.#now() });
+  }
+
   async #configuration(): Promise<client.Configuration> {
     if (this.#known && this.#now() - this.#known.readAt < rereadAfterMs) return this.#known.configuration;
     if (this.#now() - this.#failedAt < retryAfterMs) {
@@ -129,7 +147,7 @@ export class Provider {
 }
 
 /** As `fetch`, of answers of a sensible size. */
-async function boundedFetch(url: string, options: client.CustomFetchOptions): Promise<Response> {
+async function boundedFetch(url: string, options: RequestInit): Promise<Response> {
   const answer = await fetch(url, options);
   const parts: Uint8Array[] = [];
   let size = 0;
@@ -146,7 +164,7 @@ async function boundedFetch(url: string, options: client.CustomFetchOptions): Pr
 function isSignedWithKeyPair(token: string): boolean {
   const header: unknown = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString('utf8'));
   const alg = header !== null && typeof header === 'object' && 'alg' in header ? header.alg : undefined;
-  return typeof alg === 'string' && /^(?:RS|PS|ES)(?:256|384|512)$|^Ed(?:DSA|25519)$/.test(alg);
+  return typeof alg === 'string' && signing.test(alg);
 }
 
 /** Never with the answer itself in the message: it may hold a code or a token. */

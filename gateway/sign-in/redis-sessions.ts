@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import type { SealKey } from '../../config/index.js';
 import { SealedBox, type RedisLink } from '../../core-bridge/index.js';
 import { LuaScript } from '../../core-bridge/redis/script.js';
@@ -20,6 +20,8 @@ return -1
 
 /** Nodes that change one login at the same moment: each gets its turn within so many. */
 const MAX_TRIES = 8;
+/** More logins than this rest on no one's session at a provider: a person has five. */
+const MAX_UNDER_MARK = 50;
 
 export interface RedisSessionsOptions {
   readonly link: RedisLink;
@@ -36,11 +38,13 @@ export class RedisSessions implements SessionShare {
   readonly #link: RedisLink;
   readonly #prefix: string;
   readonly #boxes: readonly SealedBox<SessionRecord>[];
+  readonly #sealKeys: readonly SealKey[];
 
   /** The link is borrowed. */
   constructor({ link, prefix, sealKeys }: RedisSessionsOptions) {
     this.#link = link;
     this.#prefix = prefix;
+    this.#sealKeys = sealKeys;
     this.#boxes = sealKeys.map(({ key }) => new SealedBox(key.reveal(), 'login', sessionRecord));
     if (this.#boxes.length === 0) throw new TypeError('logins in a shared store need a seal key');
   }
@@ -81,6 +85,29 @@ export class RedisSessions implements SessionShare {
     });
   }
 
+  async noteMark(mark: string, { key, startedAt }: SessionRecord, lifetimeMs: number): Promise<void> {
+    const [index = ''] = this.#markKeys(mark);
+    await this.#link.run(async (redis) => {
+      await redis.zAdd(index, { score: startedAt, value: key });
+      await redis.pExpire(index, lifetimeMs);
+      const over = await redis.zRange(index, 0, -MAX_UNDER_MARK - 1);
+      if (over.length > 0) await redis.zRem(index, over);
+    });
+  }
+
+  async underMark(mark: string): Promise<string[]> {
+    const found = await this.#link.run((redis) => Promise.all(this.#markKeys(mark).map((index) => redis.zRange(index, 0, -1))));
+    return [...new Set(found.flat())];
+  }
+
+  async claim(name: string, lifetimeMs: number): Promise<boolean> {
+    return (await this.#link.run((redis) => redis.set(this.#onceKey(name), '1', { condition: 'NX', expiration: { type: 'PX', value: Math.max(1, Math.ceil(lifetimeMs)) } }))) !== null;
+  }
+
+  async release(name: string): Promise<void> {
+    await this.#link.run((redis) => redis.unlink(this.#onceKey(name)));
+  }
+
   async tell(key: string): Promise<void> {
     await this.#link.run((redis) => redis.publish(this.#channel, key));
   }
@@ -104,6 +131,15 @@ export class RedisSessions implements SessionShare {
 
   #recordKey(key: string): string {
     return `${this.#prefix}:login:${key}`;
+  }
+
+  /** Under a key, so that who reads Redis cannot try who it is; under each of them, so that a new seal key loses nobody. */
+  #markKeys(mark: string): string[] {
+    return this.#sealKeys.map(({ key }) => `${this.#prefix}:logins-by:${createHmac('sha256', key.reveal()).update(`logins-by ${mark}`).digest('base64url')}`);
+  }
+
+  #onceKey(name: string): string {
+    return `${this.#prefix}:login-once:${name}`;
   }
 
   get #channel(): string {

@@ -20,3 +20,9 @@ export function isOwnOrigin(headers: IncomingHttpHeaders, allowed: readonly stri
   const asked = `${protocol}//${headers.host ?? ''}`;
   return URL.canParse(asked) && new URL(asked).host === host;
 }
+
+/** Whether a page of another site sent the browser here. Where a browser does not say, the person is believed. */
+export function isSentByAnother(headers: IncomingHttpHeaders): boolean {
+  const site = headers['sec-fetch-site'];
+  return site !== undefined && site !== 'same-origin' && site !== 'none';
+}

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { Once } from './once.js';
 import { roles } from './principal.js';
+import { providerMarks } from './provider-marks.js';
 
 /** What is kept of a login where several nodes see it. */
 export const sessionRecord = z.strictObject({
@@ -14,6 +16,8 @@ export const sessionRecord = z.strictObject({
   startedAt: z.number(),
   activeAt: z.number(),
   locked: z.boolean(),
+  /** Of a login by a provider. */
+  marks: providerMarks.optional(),
 });
 export type SessionRecord = Readonly<z.infer<typeof sessionRecord>>;
 
@@ -21,7 +25,7 @@ export type SessionRecord = Readonly<z.infer<typeof sessionRecord>>;
  * Logins that hold on several nodes. All of it rejects with VaultError `store_unreachable` when the store is away;
  * what had been sent may have been done.
  */
-export interface SessionShare {
+export interface SessionShare extends Once {
   /** @param lifetimeMs after this long without a change the record is gone by itself */
   put(record: SessionRecord, lifetimeMs: number): Promise<void>;
   get(key: string): Promise<SessionRecord | undefined>;
@@ -34,6 +38,10 @@ export interface SessionShare {
   remove(key: string): Promise<boolean>;
   /** Notes that this login is the person's newest. @returns keys of older ones beyond the most that one person may have */
   oldest(record: SessionRecord, most: number, lifetimeMs: number): Promise<string[]>;
+  /** Notes a login under what a provider may end it by. */
+  noteMark(mark: string, record: SessionRecord, lifetimeMs: number): Promise<void>;
+  /** @returns keys of logins noted under it that may still be there, the newest ones if they are many */
+  underMark(mark: string): Promise<string[]>;
   /** Says to all nodes that something about this login changed. A hint: messages may be lost. */
   tell(key: string): Promise<void>;
   hear(listener: (key: string) => void): () => void;

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Principal } from './principal.js';
+import { isMeant, type EndedMarks, type ProviderMarks } from './provider-marks.js';
 import type { SessionRecord, SessionShare } from './session-share.js';
 
 /** Somebody's login in one browser. */
@@ -96,14 +97,15 @@ export class Sessions {
   }
 
   /**
+   * @param marks by what a provider may end it
    * @returns the secret for the cookie, 256 bits from the system's random generator
    * @throws SessionsAwayError
    */
-  async start(principal: Principal, stamp: string): Promise<{ cookie: string; session: Session }> {
+  async start(principal: Principal, stamp: string, marks?: ProviderMarks): Promise<{ cookie: string; session: Session }> {
     const cookie = randomBytes(32).toString('base64url');
     const now = this.#now();
     const { name, tenant, by, roles } = principal;
-    const record: SessionRecord = { key: keyOf(cookie), name, tenant, by, roles: [...roles], stamp, startedAt: now, activeAt: now, locked: false };
+    const record: SessionRecord = { key: keyOf(cookie), name, tenant, by, roles: [...roles], stamp, startedAt: now, activeAt: now, locked: false, ...(marks && { marks }) };
     const older = await this.#make(record);
     const session = this.#take(record, principal);
     for (const key of older) await this.#endKey(key);
@@ -132,13 +134,41 @@ export class Sessions {
     await this.#endKey(session.key);
   }
 
+  /**
+   * Ends what a tenant's provider says is over: what this node knows at once, and then what the share knows.
+   * @returns how many logins
+   * @throws SessionsAwayError when the share is away; those that this node knows are over all the same
+   */
+  async endMarked(tenant: string, ended: EndedMarks): Promise<number> {
+    const isOne = (session: LiveSession): boolean => session.principal.tenant === tenant && isMeant(session.marks, ended);
+    const here = [...this.#sessions.values()].filter(isOne);
+    await Promise.all(here.map(({ key }) => this.#endKey(key)));
+    const share = this.#share;
+    const mark = ended.subject ?? ended.session;
+    if (!share || mark === undefined) return here.length;
+    let elsewhere = 0;
+    for (const key of await this.#withShare(() => share.underMark(mark))) {
+      const gone = this.#gone.get(key);
+      if (gone && !gone.removed) await this.#removeFrom(share, key, gone.session);
+      await this.byKey(key);
+      const session = this.#sessions.get(key);
+      if (!session || !isOne(session)) continue;
+      await this.#endKey(key);
+      elsewhere += 1;
+    }
+    return here.length + elsewhere;
+  }
+
   async lock(session: Session): Promise<void> {
     await this.#setLocked(session, true);
   }
 
-  /** @throws SessionsAwayError: what cannot be told to the other nodes does not count here */
-  async unlock(session: Session): Promise<void> {
-    await this.#setLocked(session, false);
+  /**
+   * @param marks by what a provider may end it from now on
+   * @throws SessionsAwayError: what cannot be told to the other nodes does not count here
+   */
+  async unlock(session: Session, marks?: ProviderMarks): Promise<void> {
+    await this.#setLocked(session, false, marks);
   }
 
   /** Ends and locks what has run out, except where `busy` says that the person is in a call; looks again at what is shared. */
@@ -175,8 +205,14 @@ export class Sessions {
     }
     return this.#withShare(async () => {
       await share.put(record, this.#lifetimeMs(record.tenant));
+      await this.#noteMarks(share, record);
       return share.oldest(record, most, this.#options.policyOf(record.tenant).maxSessionMs + storeSlackMs);
     });
+  }
+
+  async #noteMarks(share: SessionShare, record: SessionRecord): Promise<void> {
+    const { subject, session } = record.marks ?? {};
+    for (const mark of [subject, session]) if (mark !== undefined) await share.noteMark(mark, record, this.#options.policyOf(record.tenant).maxSessionMs + storeSlackMs);
   }
 
   #take(record: SessionRecord, principal: Principal): LiveSession {
@@ -211,7 +247,7 @@ export class Sessions {
     }
   }
 
-  async #setLocked(given: Session, locked: boolean): Promise<void> {
+  async #setLocked(given: Session, locked: boolean, marks?: ProviderMarks): Promise<void> {
     const session = this.#sessions.get(given.key);
     if (!session || session.locked === locked) return;
     const now = this.#now();
@@ -220,9 +256,12 @@ export class Sessions {
     if (this.#share) {
       // An unlocking that fails leaves a lock to be told as it was.
       session.lockUntold ||= locked;
-      const change = (before: SessionRecord): SessionRecord => ({ ...before, locked, ...(locked ? {} : { activeAt: now }) });
+      const change = (before: SessionRecord): SessionRecord => ({ ...before, locked, ...(locked ? {} : { activeAt: now }), ...(marks && { marks }) });
       try {
-        if (!(await this.#changeShared(this.#share, session, change))) return await this.#endKey(session.key);
+        const record = await this.#changeShared(this.#share, session, change);
+        if (!record) return await this.#endKey(session.key);
+        const share = this.#share;
+        if (marks) await this.#withShare(() => this.#noteMarks(share, record));
         session.lockUntold = false;
       } catch (error) {
         if (!locked) throw error;
@@ -230,17 +269,18 @@ export class Sessions {
       }
     }
     session.version += 1;
+    if (marks) session.marks = marks;
     if (!locked) {
       session.activeAt = now;
       this.#becomesLocked(session, false);
     }
   }
 
-  /** @returns whether the record was there to be changed */
-  async #changeShared(share: SessionShare, session: LiveSession, change: (record: SessionRecord) => SessionRecord): Promise<boolean> {
+  /** @returns the record as it is now; undefined when it was not there to be changed */
+  async #changeShared(share: SessionShare, session: LiveSession, change: (record: SessionRecord) => SessionRecord): Promise<SessionRecord | undefined> {
     const record = await this.#withShare(() => share.change(session.key, change, this.#lifetimeMs(session.principal.tenant)));
     if (record) await share.tell(session.key).catch(() => undefined);
-    return record !== undefined;
+    return record;
   }
 
   #becomesLocked(session: LiveSession, locked: boolean): void {
@@ -309,6 +349,7 @@ export class Sessions {
     }
     known.readAt = this.#now();
     known.activeAt = Math.max(known.activeAt, record.activeAt);
+    known.marks = record.marks;
     if (known.lockUntold) {
       await this.#changeShared(share, known, (before) => ({ ...before, locked: true }));
       known.lockUntold = false;
@@ -336,6 +377,7 @@ class LiveSession implements Session {
   readonly startedAt: number;
   activeAt: number;
   locked: boolean;
+  marks: ProviderMarks | undefined;
   ended = false;
   /** When the share was last looked at, and last told of a sign of the person. */
   readAt: number;
@@ -354,6 +396,7 @@ class LiveSession implements Session {
     this.startedAt = record.startedAt;
     this.activeAt = record.activeAt;
     this.locked = record.locked;
+    this.marks = record.marks;
     this.readAt = now();
     this.toldAt = record.activeAt;
     this.#policy = policy;

@@ -6,7 +6,9 @@ import { Accounts } from './accounts.js';
 import { Cookies } from './cookies.js';
 import { LoginThrottle, type LoginThrottleOptions } from './login-throttle.js';
 import { awayPage, notAllowedPage, onwardPage, type Look } from './pages.js';
+import { OnceHere, type Once } from './once.js';
 import type { Account, ProvedBy, Role } from './principal.js';
+import type { EndedMarks, ProviderMarks } from './provider-marks.js';
 import type { OidcConfig, Provider } from './provider.js';
 import { isOwnOrigin } from './request-origin.js';
 import type { SessionShare } from './session-share.js';
@@ -77,6 +79,8 @@ export class SignIn extends EventEmitter<SignInEvents> {
   readonly throttle: LoginThrottle;
   readonly cookies: Cookies;
   readonly embedIn: readonly string[];
+  /** Holds where logins do: on all nodes that share them. Rejects with VaultError `store_unreachable` when the store is away. */
+  readonly onlyOnce: Once;
   readonly log: Logger;
   readonly options: Pick<SignInOptions, 'sealSecret' | 'happenings'> & { readonly now: () => number };
   readonly #baseUrl: () => string;
@@ -101,6 +105,7 @@ export class SignIn extends EventEmitter<SignInEvents> {
     this.tenants = options.tenants ?? [{ name: 'main', displayName: '', path: '', local: true, policy }];
     this.throttle = new LoginThrottle({ now, ...options.throttle });
     this.embedIn = options.embedIn ?? [];
+    this.onlyOnce = options.share ?? new OnceHere(now);
     this.#origins = options.origins ?? [];
     this.#baseUrl = options.baseUrl ?? (() => this.#origins[0] ?? '');
     this.cookies = new Cookies({
@@ -241,13 +246,13 @@ export class SignIn extends EventEmitter<SignInEvents> {
 
   /**
    * Starts a session under a new secret, and ends the one this browser had.
-   * @param before key of that one, where the request cannot say it
+   * @param how `before`: key of that one, where the request cannot say it; `marks`: by what a provider may end the new one
    * @throws SessionsAwayError
    */
-  async start(request: FastifyRequest, reply: FastifyReply, account: Account, by: ProvedBy, roles: readonly Role[], before?: string): Promise<Session> {
+  async start(request: FastifyRequest, reply: FastifyReply, account: Account, by: ProvedBy, roles: readonly Role[], { before, marks }: { before?: string; marks?: ProviderMarks } = {}): Promise<Session> {
     const { name, displayName, tenant, stamp } = account;
     const former = before === undefined ? await this.sessionOf(request) : await this.#sessions.byKey(before);
-    const { cookie, session } = await this.#sessions.start({ name, displayName, tenant, roles, by }, stamp);
+    const { cookie, session } = await this.#sessions.start({ name, displayName, tenant, roles, by }, stamp, marks);
     if (former) await this.#sessions.end(former);
     this.#found.set(request, Promise.resolve(session));
     this.emit('started', session);
@@ -266,9 +271,18 @@ export class SignIn extends EventEmitter<SignInEvents> {
     this.log.info({ person: session.agent }, 'locked');
   }
 
+  /**
+   * The tenant's provider says that these are over.
+   * @returns how many ended
+   * @throws SessionsAwayError when not all could be looked up; those that this node knows are over all the same
+   */
+  endByProvider({ name }: SignInTenant, ended: EndedMarks): Promise<number> {
+    return this.#sessions.endMarked(name, ended);
+  }
+
   /** @throws SessionsAwayError */
-  async unlock(session: Session): Promise<void> {
-    await this.#sessions.unlock(session);
+  async unlock(session: Session, marks?: ProviderMarks): Promise<void> {
+    await this.#sessions.unlock(session, marks);
     this.log.info({ person: session.agent }, 'unlocked');
   }
 

@@ -110,6 +110,13 @@ it('an answer that names another issuer is refused (mix-up, RFC 9207)', async ()
   expect(right.url).toBe(`${door.origin}/screen`);
 });
 
+it('where it lets nobody log out, logging out here ends here', async () => {
+  const staying = peers.add(await startDoor({ accounts: [account('anna', 'Anna')], tenants: [tenant('main', oidcConfig(hostile.issuer, { logoutAtProvider: true }))] }));
+  const visitor = await new Visitor().go(`${staying.origin}/login/oidc`);
+  await visitor.go('/logout', { method: 'POST' });
+  expect([visitor.url, visitor.text]).toEqual([`${staying.origin}/logged-out?on=1`, expect.stringContaining('You are logged out')]);
+});
+
 it('an address nobody has verified names no account', async () => {
   await door.stop();
   const byMail = peers.add(await startDoor({ accounts: [account('anna', 'Anna', { signInAs: 'anna@example.org' })], tenants: [tenant('main', oidcConfig(hostile.issuer, { agentClaim: 'email' }))] }));

@@ -3,7 +3,7 @@
  * forged, expired or for somebody else; it speaks just the three answers that a sign-in needs.
  */
 import { createServer } from 'node:http';
-import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
+import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from 'jose';
 import { clientId } from './provider.js';
 
 export interface HostileProvider {
@@ -14,11 +14,17 @@ export interface HostileProvider {
   token: (claims: JWTPayload & { nonce: string }, keys: { own: CryptoKey; other: CryptoKey }) => Promise<string> | string;
   /** How the token endpoint was asked. */
   readonly asked: URLSearchParams[];
+  /** The published one, and one that is not. */
+  readonly keys: { own: CryptoKey; other: CryptoKey };
+  /** The key it publishes. */
+  readonly jwk: JWK;
+  /** How often its keys were asked for. */
+  keysAsked: number;
   stop(): Promise<void>;
 }
 
 /** A token as a good provider makes it. */
-export function signed(claims: JWTPayload, key: CryptoKey, header: { alg: string; kid?: string } = { alg: 'RS256', kid: 'one' }): Promise<string> {
+export function signed(claims: JWTPayload, key: CryptoKey, header: { alg: string; kid?: string; typ?: string } = { alg: 'RS256', kid: 'one' }): Promise<string> {
   return new SignJWT(claims).setProtectedHeader(header).sign(key);
 }
 
@@ -30,7 +36,7 @@ export function unsigned(claims: JWTPayload, header: Record<string, unknown> = {
 export async function startHostileProvider(): Promise<HostileProvider> {
   const own = await generateKeyPair('RS256', { extractable: true });
   const other = await generateKeyPair('RS256', { extractable: true });
-  const jwk = { ...(await exportJWK(own.publicKey)), kid: 'one', use: 'sig', alg: 'RS256' };
+  const jwk: JWK = { ...(await exportJWK(own.publicKey)), kid: 'one', use: 'sig', alg: 'RS256' };
   let nonce = '';
   const asked: URLSearchParams[] = [];
   const server = createServer((request, response) => {
@@ -43,6 +49,7 @@ export async function startHostileProvider(): Promise<HostileProvider> {
           response_types_supported: ['code'], subject_types_supported: ['public'], id_token_signing_alg_values_supported: ['RS256'], ...provider.discovery,
         });
       case '/jwks':
+        provider.keysAsked += 1;
         return json({ keys: [jwk] });
       case '/auth': {
         nonce = url.searchParams.get('nonce') ?? '';
@@ -73,6 +80,9 @@ export async function startHostileProvider(): Promise<HostileProvider> {
     discovery: {},
     token: (claims, keys) => signed(claims, keys.own),
     asked,
+    keys: { own: own.privateKey, other: other.privateKey },
+    jwk,
+    keysAsked: 0,
     stop: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

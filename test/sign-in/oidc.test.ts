@@ -81,6 +81,36 @@ describe('signing in at the provider', () => {
     expect(door.happened.map(({ type }) => type)).toEqual(['agent.signedIn', 'agent.signedOut']);
   }, 60_000);
 
+  it('goes on to logging out at the provider where the configuration says so, and nobody else sends people there', async () => {
+    const { door, provider } = await both({}, { logoutAtProvider: true });
+    const browser = await startBrowser();
+    peers.defer(() => browser.stop());
+    const page = await (await browser.browser.newContext({ locale: 'nl-NL' })).newPage();
+    const logIn = async (): Promise<void> => {
+      await page.goto(`${door.origin}/login/oidc`);
+      await page.getByPlaceholder('Enter any login').fill('anna');
+      await page.getByPlaceholder('and password').fill('whatever');
+      await page.getByRole('button', { name: 'Sign-in' }).click();
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await page.waitForURL(`${door.origin}/screen`);
+    };
+    await logIn();
+    await page.getByRole('button', { name: 'Afmelden' }).click();
+    await page.getByRole('button', { name: 'Yes, sign me out' }).click();
+    await page.waitForURL(`${door.origin}/login`);
+    await page.getByRole('link', { name: 'Aanmelden met Stadsinlog' }).click();
+    await page.getByPlaceholder('Enter any login').waitFor();
+    // A link of another site shows the page and leaves it at that; so does the page in a frame, where the provider may not be.
+    await page.goto(`${provider.issuer}/nothing-here`);
+    await page.setContent(`<a href="${door.origin}/logged-out?on=1">out</a>`);
+    await page.getByText('out').click();
+    await page.getByRole('link', { name: 'Afmelden bij Stadsinlog' }).waitFor();
+    const pageOf = async (headers: Record<string, string>): Promise<string> => (await fetch(`${door.origin}/logged-out?on=1`, { headers })).text();
+    expect(await pageOf({ 'sec-fetch-site': 'cross-site' })).not.toContain('http-equiv="refresh"');
+    expect(await pageOf({ 'sec-fetch-site': 'same-origin', 'sec-fetch-dest': 'iframe' })).not.toContain('http-equiv="refresh"');
+    expect(await pageOf({ 'sec-fetch-site': 'same-origin' })).toContain(`http-equiv="refresh" content="0; url=${provider.issuer}/session/end?`);
+  }, 60_000);
+
   it('takes roles from the configuration, or from a claim, and calls only with a phone', async () => {
     const { door } = await both();
     const visitor = await signInAt(door, 'bram');

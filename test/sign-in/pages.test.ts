@@ -96,7 +96,7 @@ it('are used with the keyboard alone', async () => {
   expect(await focused()).toBe('Vergrendelen');
   await page.keyboard.press('Enter');
   await page.waitForURL('**/unlock');
-  expect(await focused()).toBe('password');
+  await until(async () => (await focused()) === 'password', 'the field to have the focus');
   await page.keyboard.type(password);
   await page.keyboard.press('Enter');
   await page.waitForURL('**/screen');

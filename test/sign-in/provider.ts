@@ -16,6 +16,8 @@ export interface TestProviderOptions {
   readonly origin: string;
   /** Paths before our `/login`. */
   readonly paths?: readonly string[];
+  /** It tells us when somebody's session there is over; also when another login takes its place in one browser. */
+  readonly endsLogins?: boolean;
   /** Claims by what is typed as login. */
   readonly people: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -29,6 +31,7 @@ export async function startProvider({ origin, people, paths = [''], ...given }: 
   const settings = {
     port, clientId, clientSecret, people,
     redirectUris: paths.map((at) => `${origin}${at}/login/callback`),
+    ...(given.endsLogins && { backchannelLogoutUri: `${origin}${paths[0] ?? ''}/logout/backchannel` }),
     postLogoutRedirectUris: paths.map((at) => `${origin}${at}/login`),
   };
   const peer = await startPeer('node', [path.resolve(import.meta.dirname, 'oidc-provider.mjs'), JSON.stringify(settings)], scratchFolder('provider'));
@@ -39,5 +42,5 @@ export async function startProvider({ origin, people, paths = [''], ...given }: 
 
 /** Our side of it, as a configuration would say. */
 export function oidcConfig(issuer: string, over: Partial<OidcConfig> = {}): OidcConfig {
-  return { issuer, clientId, clientSecret: new Secret(clientSecret), scopes: ['openid', 'profile'], agentClaim: 'preferred_username', roles: {}, label: 'Stadsinlog', ...over };
+  return { issuer, clientId, clientSecret: new Secret(clientSecret), scopes: ['openid', 'profile'], agentClaim: 'preferred_username', roles: {}, logoutAtProvider: false, label: 'Stadsinlog', ...over };
 }
