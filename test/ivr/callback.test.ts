@@ -1,24 +1,13 @@
-import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { arrangeCallback, offerCallback, pauseFile, SpokenCode, SpokenNumber, type ArrangeCallbackOptions, type CallbackArrangement } from '../../ivr/index.js';
-import { FakeVoice } from './fake-voice.js';
+import { after, beginCall, endCall, expectNothingLeft, newCall, nl, FakeVoice } from './fake-voice.js';
 
 let voice: FakeVoice;
 let call: AbortController;
-beforeEach(() => {
-  vi.useFakeTimers();
-  voice = new FakeVoice();
-  call = new AbortController();
-});
-afterEach(() => {
-  expect(vi.getTimerCount(), 'timers left behind').toBe(0);
-  expect(getEventListeners(call.signal, 'abort'), 'listeners left on the call').toEqual([]);
-  vi.useRealTimers();
-});
-const after = (ms: number) => vi.advanceTimersByTimeAsync(ms);
-const nl = (...names: string[]) => names.map((name) => `nl/${name}.wav`);
+beforeEach(() => void ({ voice, call } = beginCall()));
+afterEach(() => endCall(call));
 const digits = (text: string) => [...text].map((digit) => (digit === ' ' ? pauseFile : `nl/number-${digit}.wav`));
 
 describe('offering to call back', () => {
@@ -144,8 +133,7 @@ describe('arranging a call back', () => {
 
   it('asks those whose number is withheld, or cannot be called, to type one', async () => {
     for (const knownNumber of [undefined, new SpokenNumber('0900123')]) {
-      voice = new FakeVoice();
-      call = new AbortController();
+      ({ voice, call } = newCall());
       const { result } = arrange({ knownNumber });
       await after(4500);
       expect(voice.heard).toEqual([pauseFile, ...nl('callback-begin'), ...askNumber]);
@@ -225,8 +213,7 @@ describe('arranging a call back', () => {
 
   it('stands when the caller hangs up after the confirmation, and says whether they heard the code', async () => {
     for (const [ms, codeTold] of [[0, false], [3000, false], [7900, false], [8100, true], [15_000, true]] as const) {
-      voice = new FakeVoice();
-      call = new AbortController();
+      ({ voice, call } = newCall());
       const { ended } = arrange();
       await after(20_000);
       voice.press('1');
@@ -279,8 +266,7 @@ describe('arranging a call back', () => {
     const act = fc.oneof(fc.record({ press: fc.stringMatching(/^[0-9*#A]{1,12}$/u) }), fc.record({ waitMs: fc.integer({ min: 0, max: 25_000 }) }));
     await fc.assert(
       fc.asyncProperty(fc.array(act, { maxLength: 25 }), fc.boolean(), fc.boolean(), async (acts, isKnown, canWait) => {
-        voice = new FakeVoice();
-        call = new AbortController();
+        ({ voice, call } = newCall());
         let ends = 0;
         const { result, ended } = arrange({ knownNumber: isKnown ? known : undefined, canWait });
         result.then(() => (ends += 1), () => (ends += 1));
@@ -300,8 +286,7 @@ describe('arranging a call back', () => {
           const lead = voice.heard.findLastIndex((file) => /callback-(number|typed)\.wav$/u.test(file));
           expect(voice.heard[lead + 1]?.startsWith(pauseFile)).toBe(true);
         }
-        expect(vi.getTimerCount()).toBe(0);
-        expect(getEventListeners(call.signal, 'abort')).toEqual([]);
+        expectNothingLeft(call);
       }),
       { numRuns: 200 },
     );

@@ -1,26 +1,17 @@
-import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { greetCalledBack, pauseFile, type CalledBack, type CalledBackOptions } from '../../ivr/index.js';
-import { FakeVoice } from './fake-voice.js';
+import { after, beginCall, endCall, expectNothingLeft, newCall, nl, FakeVoice } from './fake-voice.js';
 
 let voice: FakeVoice;
 let call: AbortController;
 /** What was asked whether it is the code. */
 let checked: string[];
 beforeEach(() => {
-  vi.useFakeTimers();
-  voice = new FakeVoice();
-  call = new AbortController();
+  ({ voice, call } = beginCall());
   checked = [];
 });
-afterEach(() => {
-  expect(vi.getTimerCount(), 'timers left behind').toBe(0);
-  expect(getEventListeners(call.signal, 'abort'), 'listeners left on the call').toEqual([]);
-  vi.useRealTimers();
-});
-const after = (ms: number) => vi.advanceTimersByTimeAsync(ms);
-const nl = (...names: string[]) => names.map((name) => `nl/${name}.wav`);
+afterEach(() => endCall(call));
 const hello = nl('callback-hello', 'callback-ready');
 const question = nl('callback-enter-code', 'callback-no-code');
 
@@ -142,8 +133,7 @@ describe('a call back', () => {
 
   it('ends with the call, in the middle of anything, and tells of one that cannot play', async () => {
     for (const ms of [0, 1500, 4000]) {
-      call = new AbortController();
-      voice = new FakeVoice();
+      ({ voice, call } = newCall());
       const { result } = callBack();
       const outcome = result.then(() => 'ended', (error: unknown) => (error as Error).message);
       await after(ms);
@@ -167,8 +157,7 @@ describe('a call back', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(act, { maxLength: 25 }), async (acts) => {
-        voice = new FakeVoice();
-        call = new AbortController();
+        ({ voice, call } = newCall());
         checked = [];
         let ends = 0;
         const { result, ended } = callBack();
@@ -186,8 +175,7 @@ describe('a call back', () => {
         expect(checked.length).toBeLessThanOrEqual(3);
         if (end?.kind === 'ready') expect(end.code === 'right').toBe(checked.at(-1) === '0482');
         if (end?.kind === 'nobody') expect(checked).toEqual([]);
-        expect(vi.getTimerCount()).toBe(0);
-        expect(getEventListeners(call.signal, 'abort')).toEqual([]);
+        expectNothingLeft(call);
       }),
       { numRuns: 200 },
     );

@@ -1,9 +1,8 @@
-import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { enterCode, type CodeEntry, type CodeEntryOptions } from '../../ivr/index.js';
-import { FakeVoice } from './fake-voice.js';
+import { after, beginCall, endCall, expectNothingLeft, newCall, type FakeVoice } from './fake-voice.js';
 
 const options: CodeEntryOptions = { language: 'nl', lengths: { shortest: 10, longest: 10 }, attempt: 1, firstDigitMs: 20_000, interDigitMs: 10_000 };
 /** Each of these takes a second on the fake call. */
@@ -13,16 +12,8 @@ const questionMs = question.length * 1000;
 let voice: FakeVoice;
 let call: AbortController;
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  voice = new FakeVoice();
-  call = new AbortController();
-});
-afterEach(() => {
-  expect(vi.getTimerCount(), 'timers left behind').toBe(0);
-  expect(getEventListeners(call.signal, 'abort'), 'listeners left on the call').toEqual([]);
-  vi.useRealTimers();
-});
+beforeEach(() => void ({ voice, call } = beginCall()));
+afterEach(() => endCall(call));
 
 /** Starts an entry and says how it stands. */
 function begin(over: Partial<CodeEntryOptions> = {}): { result: Promise<CodeEntry>; entry: () => CodeEntry | undefined } {
@@ -32,7 +23,6 @@ function begin(over: Partial<CodeEntryOptions> = {}): { result: Promise<CodeEntr
   return { result, entry: () => entry };
 }
 
-const after = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 const digitsOf = (entry: CodeEntry | undefined) => (entry?.kind === 'code' ? entry.code.reveal() : entry?.kind);
 
 async function pressSlowly(keys: string, gapMs = 300): Promise<void> {
@@ -211,8 +201,7 @@ describe('entering a code', () => {
 
   it('ends with the call, in the middle of anything', async () => {
     for (const ms of [0, 500, questionMs + 5, questionMs + options.firstDigitMs + 700]) {
-      call = new AbortController();
-      voice = new FakeVoice();
+      ({ voice, call } = newCall());
       const { result } = begin();
       const outcome = result.then(() => 'answered', (error: unknown) => (error as Error).message);
       await after(ms);
@@ -359,8 +348,7 @@ describe('entering a code', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(act, { maxLength: 30 }), fc.integer({ min: 8, max: 10 }), async (acts, shortest) => {
-        voice = new FakeVoice();
-        call = new AbortController();
+        ({ voice, call } = newCall());
         let answers = 0;
         const { result, entry } = begin({ lengths: { shortest, longest: 10 }, isWhole: (typed) => typed.endsWith('1') });
         result.then(() => (answers += 1), () => (answers += 1));
@@ -378,8 +366,7 @@ describe('entering a code', () => {
           expect(code).toMatch(/^[0-9]{7,9}1$/u);
           expect(code!.length).toBeGreaterThanOrEqual(shortest);
         }
-        expect(vi.getTimerCount()).toBe(0);
-        expect(getEventListeners(call.signal, 'abort')).toEqual([]);
+        expectNothingLeft(call);
       }),
       { numRuns: 300 },
     );

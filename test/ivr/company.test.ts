@@ -1,22 +1,12 @@
-import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BufferedKeys, CompanyMemory, keepCompany, type CompanyEnd, type CompanyNews, type CompanyOptions, type SpokenOutlook } from '../../ivr/index.js';
-import { FakeVoice } from './fake-voice.js';
+import { after, beginCall, endCall, nl, FakeVoice } from './fake-voice.js';
 
 let voice: FakeVoice;
 let call: AbortController;
-beforeEach(() => {
-  vi.useFakeTimers();
-  voice = new FakeVoice();
-  call = new AbortController();
-});
-afterEach(() => {
-  expect(vi.getTimerCount(), 'timers left behind').toBe(0);
-  expect(getEventListeners(call.signal, 'abort'), 'listeners left on the call').toEqual([]);
-  vi.useRealTimers();
-});
-const after = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+beforeEach(() => void ({ voice, call } = beginCall()));
+afterEach(() => endCall(call));
 
 /** Keeps company in Dutch and says how that ended. */
 function keep(tell: CompanyNews = 'nothing', options: CompanyOptions = {}): { ended: () => CompanyEnd | undefined; done: Promise<CompanyEnd> } {
@@ -27,7 +17,6 @@ function keep(tell: CompanyNews = 'nothing', options: CompanyOptions = {}): { en
 }
 
 const music = 'music.wav';
-const nl = (...names: string[]) => names.map((name) => `nl/${name}.wav`);
 const place = (n: number) => nl('you-are-number', `number-${n}`, 'in-the-queue');
 const minutes = (n: number) => nl('wait-about', `number-${n}`, n === 1 ? 'minute' : 'minutes');
 /** Hears one thing after another, each for a second, and takes down what came between the rounds of music. */

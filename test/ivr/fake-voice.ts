@@ -1,3 +1,5 @@
+import { getEventListeners } from 'node:events';
+import { expect, vi } from 'vitest';
 import { BufferedKeys, type Voice } from '../../ivr/index.js';
 
 /** A call on which every file takes one second and that remembers what was heard. */
@@ -38,3 +40,35 @@ export class FakeVoice implements Voice {
     for (const key of keys) this.keys.push(key);
   }
 }
+
+export interface FakeCall {
+  readonly voice: FakeVoice;
+  /** Aborted when the caller hangs up. */
+  readonly call: AbortController;
+}
+
+/** Another caller, in the time that runs. */
+export const newCall = (): FakeCall => ({ voice: new FakeVoice(), call: new AbortController() });
+
+/** Before each test: a call, in fake time. */
+export function beginCall(): FakeCall {
+  vi.useFakeTimers();
+  return newCall();
+}
+
+/** No timer is left behind, and nothing that listens to the end of the call. */
+export function expectNothingLeft(call: AbortController): void {
+  expect(vi.getTimerCount(), 'timers left behind').toBe(0);
+  expect(getEventListeners(call.signal, 'abort'), 'listeners left on the call').toEqual([]);
+}
+
+/** After each test: nothing is left, and time is real again. */
+export function endCall(call: AbortController): void {
+  expectNothingLeft(call);
+  vi.useRealTimers();
+}
+
+/** Lets so much fake time pass. */
+export const after = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+/** Files of prompts in Dutch. */
+export const nl = (...names: string[]): string[] => names.map((name) => `nl/${name}.wav`);

@@ -1,23 +1,13 @@
-import { getEventListeners } from 'node:events';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { offerIdentify, pauseFile, promptsFolder, readInvitation } from '../../ivr/index.js';
-import { FakeVoice } from './fake-voice.js';
+import { after, beginCall, endCall, type FakeVoice } from './fake-voice.js';
 
 let voice: FakeVoice;
 let call: AbortController;
-beforeEach(() => {
-  vi.useFakeTimers();
-  voice = new FakeVoice();
-  call = new AbortController();
-});
-afterEach(() => {
-  expect(vi.getTimerCount()).toBe(0);
-  expect(getEventListeners(call.signal, 'abort')).toEqual([]);
-  vi.useRealTimers();
-});
-const after = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+beforeEach(() => void ({ voice, call } = beginCall()));
+afterEach(() => endCall(call));
 
 describe('offering identification', () => {
   function offer(): { answer: () => string | undefined } {

@@ -1,21 +1,11 @@
-import { getEventListeners } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BufferedKeys, greet, say } from '../../ivr/index.js';
-import { FakeVoice } from './fake-voice.js';
+import { after, beginCall, endCall, type FakeVoice } from './fake-voice.js';
 
 let voice: FakeVoice;
 let call: AbortController;
-beforeEach(() => {
-  vi.useFakeTimers();
-  voice = new FakeVoice();
-  call = new AbortController();
-});
-afterEach(() => {
-  expect(vi.getTimerCount()).toBe(0);
-  expect(getEventListeners(call.signal, 'abort')).toEqual([]);
-  vi.useRealTimers();
-});
-const after = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+beforeEach(() => void ({ voice, call } = beginCall()));
+afterEach(() => endCall(call));
 
 describe('greeting', () => {
   it('is heard to its end', async () => {

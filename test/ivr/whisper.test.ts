@@ -1,23 +1,12 @@
-import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { pauseFile, whisper, type SpelledValue, type WhisperEnd, type WhisperOptions } from '../../ivr/index.js';
-import { FakeVoice } from './fake-voice.js';
+import { after, beginCall, endCall, expectNothingLeft, newCall, nl, FakeVoice } from './fake-voice.js';
 
 let voice: FakeVoice;
 let call: AbortController;
-beforeEach(() => {
-  vi.useFakeTimers();
-  voice = new FakeVoice();
-  call = new AbortController();
-});
-afterEach(() => {
-  expect(vi.getTimerCount(), 'timers left behind').toBe(0);
-  expect(getEventListeners(call.signal, 'abort'), 'listeners left on the call').toEqual([]);
-  vi.useRealTimers();
-});
-const after = (ms: number) => vi.advanceTimersByTimeAsync(ms);
-const nl = (...names: string[]) => names.map((name) => `nl/${name}.wav`);
+beforeEach(() => void ({ voice, call } = beginCall()));
+afterEach(() => endCall(call));
 
 const options: WhisperOptions = { language: 'nl', identified: 'verified', method: 'digid', waitedMs: 250_000 };
 const about = nl('whisper-identified', 'whisper-digid', 'whisper-waited', 'number-4', 'minutes');
@@ -189,8 +178,7 @@ describe('a whisper behind a PIN', () => {
 
   it('ends with the call, in the middle of anything, and tells of one that cannot play', async () => {
     for (const [keys, ms] of [['', 0], ['', 2500], ['13', 500], ['135790#', 3500]] as const) {
-      call = new AbortController();
-      voice = new FakeVoice();
+      ({ voice, call } = newCall());
       const { result } = tell({ spell, pin });
       const outcome = result.then(() => 'ended', (error: unknown) => (error as Error).message);
       voice.press(keys);
@@ -213,8 +201,7 @@ describe('a whisper behind a PIN', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(act, { maxLength: 20 }), async (acts) => {
-        voice = new FakeVoice();
-        call = new AbortController();
+        ({ voice, call } = newCall());
         asked = [];
         let ends = 0;
         const { result, ended } = tell({ spell, pin });
@@ -230,8 +217,7 @@ describe('a whisper behind a PIN', () => {
         expect(voice.most).toBeLessThanOrEqual(1);
         expect(asked.length).toBeLessThanOrEqual(3);
         if (voice.heard.some((file) => file.includes('spell-'))) expect(asked.at(-1)).toBe('135790');
-        expect(vi.getTimerCount()).toBe(0);
-        expect(getEventListeners(call.signal, 'abort')).toEqual([]);
+        expectNothingLeft(call);
       }),
       { numRuns: 200 },
     );
