@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { html, type Html } from '../../core-bridge/html.js';
 import { languageOf } from '../sign-in/texts.js';
-import type { SignIn } from '../sign-in/sign-in.js';
+import type { Session, SignIn } from '../sign-in/sign-in.js';
 import type { Audit } from './audit.js';
 import { entries, newestEntries, type Entry, type EntryFilter } from './entries.js';
 import { cells, exported, exportFormats } from './export.js';
@@ -81,7 +81,7 @@ export function auditPages({ signIn, audit, single, log }: AuditPagesOptions): F
       readers += 1;
       try {
         const found = filter ? await newestEntries(trail.folder, filter, shownAtOnce) : undefined;
-        return await reply.code(found ? 200 : 400).type('text/html; charset=utf-8').send(page(language, chosen, found).text);
+        return await reply.code(found ? 200 : 400).type('text/html; charset=utf-8').send(page(language, chosen, found, waysOn(signIn, signIn.here(request), language)).text);
       } finally {
         readers -= 1;
       }
@@ -106,7 +106,16 @@ export function auditPages({ signIn, audit, single, log }: AuditPagesOptions): F
   };
 }
 
-function page(language: PageLanguage, query: Query, found: readonly Entry[] | undefined): Html {
+/** To the pages of the same person's other roles. */
+function waysOn(signIn: SignIn, session: Session, language: PageLanguage): Html | string {
+  const ways = (['agent', 'supervisor'] as const).flatMap((role) => {
+    const at = signIn.pageOf(session, role);
+    return at === undefined ? [] : [html`<li><a href="${at}">${words[language].pageOf[role]}</a></li>`];
+  });
+  return ways.length === 0 ? '' : html`<nav aria-label="${words[language].otherPages}"><ul class="ways">${ways}</ul></nav>`;
+}
+
+function page(language: PageLanguage, query: Query, found: readonly Entry[] | undefined, ways: Html | string): Html {
   const say = words[language];
   const search = new URLSearchParams(asked(query));
   const download = (format: string): string => `/audit/export?${new URLSearchParams([...search, ['format', format]]).toString()}`;
@@ -124,6 +133,7 @@ function page(language: PageLanguage, query: Query, found: readonly Entry[] | un
 <body>
 <main>
 <a class="skip" href="#lines">${say.skip}</a>
+${ways}
 <h1>${say.title}</h1>
 <p>${say.intro}</p>
 <p class="soft">${say.utc} ${say.recorded}</p>

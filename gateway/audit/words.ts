@@ -5,9 +5,13 @@ export type PageLanguage = 'nl' | 'en';
 
 type Word =
   | 'title' | 'intro' | 'from' | 'to' | 'call' | 'agent' | 'act' | 'all' | 'search' | 'none' | 'newest' | 'caption' | 'downloadCsv' | 'downloadJsonl'
-  | 'time' | 'why' | 'attributes' | 'detail' | 'badDate' | 'utc' | 'skip' | 'recorded';
+  | 'time' | 'why' | 'attributes' | 'detail' | 'badDate' | 'utc' | 'skip' | 'recorded' | 'otherPages';
 
-export const words: Record<PageLanguage, Record<Word, string>> = {
+interface Words extends Record<Word, string> {
+  readonly pageOf: Readonly<Record<'agent' | 'supervisor', string>>;
+}
+
+export const words: Record<PageLanguage, Words> = {
   nl: {
     title: 'Inzagelogboek', intro: 'Wie zag welk soort gegeven van welk gesprek, wanneer en waarom. Waarden van gegevens staan hier niet.',
     from: 'Van dag', to: 'Tot en met dag', call: 'Gesprek', agent: 'Medewerker', act: 'Handeling', all: 'alle', search: 'Zoeken',
@@ -15,6 +19,7 @@ export const words: Record<PageLanguage, Record<Word, string>> = {
     downloadCsv: 'Alles downloaden (CSV)', downloadJsonl: 'Alles downloaden (JSON-regels)',
     time: 'Tijd (UTC)', why: 'Waarom', attributes: 'Gegevens', detail: 'Bijzonderheden', badDate: 'Schrijf een dag als 2026-11-25.', utc: 'Dagen en tijden zijn in UTC.',
     skip: 'Naar de regels', recorded: 'Dat u hier kijkt wordt ook vastgelegd.',
+    otherPages: 'Uw andere pagina’s', pageOf: { agent: 'Telefoonscherm', supervisor: 'Overzicht telefoon' },
   },
   en: {
     title: 'Audit trail', intro: 'Who saw which kind of attribute of which call, when and why. Values of attributes are not here.',
@@ -23,6 +28,7 @@ export const words: Record<PageLanguage, Record<Word, string>> = {
     downloadCsv: 'Download everything (CSV)', downloadJsonl: 'Download everything (JSON lines)',
     time: 'Time (UTC)', why: 'Why', attributes: 'Attributes', detail: 'Details', badDate: 'Write a day such as 2026-11-25.', utc: 'Days and times are in UTC.',
     skip: 'To the lines', recorded: 'That you look here is recorded too.',
+    otherPages: 'Your other pages', pageOf: { agent: 'Agent’s screen', supervisor: 'Telephone overview' },
   },
 };
 

@@ -154,6 +154,11 @@ export class SignIn extends EventEmitter<SignInEvents> {
     return '/account';
   }
 
+  /** The page of a role for who has that role, so that another page can lead there; undefined for everybody else, and where there is none. */
+  pageOf({ principal }: Session, role: Role): string | undefined {
+    return principal.roles.includes(role) ? this.#homes.get(role) : undefined;
+  }
+
   /** The pages of each role, for who has several. */
   homes(): ReadonlyMap<Role, string> {
     return this.#homes;

@@ -34,9 +34,9 @@ export function supervisorRoutes(signIn: SignIn, door: SupervisorDoor): FastifyP
       session.touch();
       const { language = languageOf(request.headers['accept-language']), service, refresh } = querySchema.parse(request.query);
       const view = await door.view(session.principal.tenant);
-      const { displayName: person, roles } = session.principal;
-      const isAuditor = roles.includes('auditor');
-      const isAgent = roles.includes('agent');
+      const { displayName: person } = session.principal;
+      const isAuditor = signIn.pageOf(session, 'auditor') !== undefined;
+      const isAgent = signIn.pageOf(session, 'agent') !== undefined;
       return reply.type('text/html; charset=utf-8').send(pageHtml(view, { language, person, isAuditor, isAgent, service: service !== undefined && view.services.includes(service) ? service : '', refreshes: refresh !== undefined }));
     });
 

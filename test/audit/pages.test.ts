@@ -25,8 +25,10 @@ async function pages(options: { single?: boolean; record?: Audit['record'] } = {
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const happenings = new Happenings(silent);
-  const accounts = [account('anna'), account('sofie', 'Sofie', { roles: ['supervisor', 'admin'] }), account('oscar', 'Oscar', { roles: ['auditor'] })];
+  const accounts = [account('anna'), account('sofie', 'Sofie', { roles: ['supervisor', 'admin'] }), account('oscar', 'Oscar', { roles: ['auditor'] }), account('rosa', 'Rosa', { roles: ['auditor', 'supervisor', 'agent'] })];
   const signIn = new SignIn({ log, baseUrl: () => origin, accounts, happenings, ...(options.single === false ? { tenants: [tenant('main', undefined)] } : {}) });
+  signIn.homeFor('agent', '/screen');
+  signIn.homeFor('supervisor', '/supervisor');
   const trail = await openTrail(folder);
   const kept = auditOver(trail, true, happenings, silent);
   const audit: Audit = options.record ? { ...kept, trail, record: options.record } : kept;
@@ -122,6 +124,14 @@ describe('what they see', () => {
     expect(await (await oscar.request(`${origin}/audit?from=2020-01-01&to=2020-12-31`)).text()).toContain('Nothing was found.');
   });
 
+  it('leads to the pages of their other roles, and of no others', async () => {
+    const { origin, visitor } = await pages();
+    const read = async (name: string, language: string): Promise<string> => (await (await visitor(name)).request(`${origin}/audit`, { headers: { 'accept-language': language } })).text();
+    expect(await read('rosa', 'nl')).toMatch(/<a href="\/screen">Telefoonscherm<\/a>.*<a href="\/supervisor">Overzicht telefoon<\/a>/su);
+    expect(await read('rosa', 'en')).toMatch(/>Agent’s screen<.*>Telephone overview</su);
+    expect(await read('oscar', 'nl')).not.toMatch(/\/screen|\/supervisor|<nav/u);
+  });
+
   it('says that there may be more, and the copy holds it', async () => {
     const { origin, visitor, audit } = await pages();
     await Promise.all(Array.from({ length: 450 }, (_, i) => audit.shown(shown(`c${i}`, 'anna'))));
@@ -141,7 +151,7 @@ describe('what they see', () => {
     const browser = peers.add(await startBrowser());
     const page = await browser.newPage();
     await page.goto(`${origin}/login`);
-    await page.locator('#name').fill('oscar');
+    await page.locator('#name').fill('rosa');
     await page.locator('#password').fill(password);
     await page.keyboard.press('Enter');
     await page.waitForURL((url) => !url.pathname.startsWith('/login'));

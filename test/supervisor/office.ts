@@ -97,6 +97,8 @@ export async function startSupervision(options: { tenants?: Office['tenants']; c
   ];
   const policy = { idleTimeoutMs: 1_800_000, maxSessionMs: 43_200_000 };
   const signIn = new SignIn({ log, throttle: { freeTriesPerAddress: 1000 }, accounts, tenants: office.tenants.map(({ name }) => ({ name, displayName: name, path: name === 'main' ? '' : `/t/${name}`, local: true, policy })), ...options.signIn });
+  // The trail itself is in a room that these tests do not need.
+  signIn.homeFor('auditor', '/audit');
   const happenings = new Happenings(log);
   const screens = createScreens({ agents: accounts.filter(({ hasPhone }) => hasPhone), signIn, log });
   const supervision = new Supervision({
