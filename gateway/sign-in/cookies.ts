@@ -9,7 +9,8 @@ export interface CookiesOptions {
 }
 
 /**
- * The two cookies: `screen` carries the login, `sign-in` what a sign-in at the provider began with.
+ * The cookies: `screen` carries the login, `sign-in` what a sign-in at the provider began with, `sign-in-frame` the secret
+ * of a frame that waits for one.
  *
  * Only our own site may send the login along (SameSite=Strict). Where pages of ours may stand in a frame of another
  * site that would shut out the frame; then it is SameSite=None and Partitioned (CHIPS: each site that frames us has a
@@ -46,6 +47,19 @@ export class Cookies {
 
   clearBegun(request: FastifyRequest, reply: FastifyReply): void {
     reply.clearCookie(this.#name(request, 'sign-in'), this.#flags(request, 'lax'));
+  }
+
+  /** The secret of a frame that waits for a sign-in in a tab. */
+  frame(request: FastifyRequest): string | undefined {
+    return request.cookies[this.#name(request, 'sign-in-frame')];
+  }
+
+  setFrame(request: FastifyRequest, reply: FastifyReply, value: string, maxAgeMs: number): void {
+    reply.setCookie(this.#name(request, 'sign-in-frame'), value, { ...this.#flags(request, 'strict'), maxAge: Math.floor(maxAgeMs / 1000) });
+  }
+
+  clearFrame(request: FastifyRequest, reply: FastifyReply): void {
+    reply.clearCookie(this.#name(request, 'sign-in-frame'), this.#flags(request, 'strict'));
   }
 
   // The __Host- prefix makes a browser refuse the cookie unless it is Secure, of this host and of the whole of it (RFC 6265bis 4.1.3.2).

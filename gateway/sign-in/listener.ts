@@ -6,13 +6,14 @@ import helmet from '@fastify/helmet';
 import websocket from '@fastify/websocket';
 import type { FastifyPluginAsync } from 'fastify';
 import { backchannelRoutes } from './backchannel-routes.js';
+import { frameRoutes } from './frame-routes.js';
 import { lockRoutes } from './lock-routes.js';
 import { loginRoutes, maxFormBytes, PasswordCheck } from './login-routes.js';
 import { oidcRoutes } from './oidc-routes.js';
 import { SessionsAwayError } from './sessions.js';
 import type { SignIn } from './sign-in.js';
 
-const assets = [['sign-in.css', 'text/css; charset=utf-8'], ['icon.svg', 'image/svg+xml']] as const;
+const assets = [['sign-in.css', 'text/css; charset=utf-8'], ['icon.svg', 'image/svg+xml'], ['framed.js', 'text/javascript; charset=utf-8'], ['tab.js', 'text/javascript; charset=utf-8']] as const;
 /** The longest message a page of any room may send over a WebSocket, in bytes. */
 const maxSocketMessageBytes = 2048;
 
@@ -66,6 +67,7 @@ export function agentsListener(signIn: SignIn, rooms: readonly FastifyPluginAsyn
     loginRoutes(app, signIn, passwords);
     oidcRoutes(app, signIn);
     backchannelRoutes(app, signIn);
+    frameRoutes(app, signIn);
     lockRoutes(app, signIn, passwords);
     for (const room of rooms) await app.register(room);
   };

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { maxFormBytes, type PasswordCheck } from './login-routes.js';
+import { isFramed, maxFormBytes, type PasswordCheck } from './login-routes.js';
 import { awayPage, problemText, unlockPage } from './pages.js';
 import { SessionsAwayError, type Session } from './sessions.js';
 import type { SignIn } from './sign-in.js';
@@ -30,7 +30,7 @@ export function lockRoutes(app: FastifyInstance, signIn: SignIn, passwords: Pass
     if (problem && !(request.headers.accept ?? '').includes('text/html')) {
       return reply.code(status).send({ error: problem, message: problemText({ ...look, language: 'en' }, problem) });
     }
-    return signIn.html(reply, status, unlockPage(look, { person: session.principal, path: tenant?.path ?? '' }));
+    return signIn.html(reply, status, unlockPage(look, { person: session.principal, path: tenant?.path ?? '', framed: isFramed(request) }));
   };
 
   app.post('/lock', { preValidation: signIn.ownPagesOnly }, async (request, reply) => {

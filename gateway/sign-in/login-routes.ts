@@ -69,7 +69,7 @@ export function matterOf(signIn: SignIn, request: FastifyRequest, tenant: SignIn
 }
 
 /** Whether the page will stand in a frame, where no provider may. */
-function isFramed(request: FastifyRequest): boolean {
+export function isFramed(request: FastifyRequest): boolean {
   return request.headers['sec-fetch-dest'] === 'iframe';
 }
 

@@ -1,4 +1,5 @@
 import { html, type Html } from '../../core-bridge/html.js';
+import { pageFrame } from './page-frame.js';
 import type { Principal, Role } from './principal.js';
 import { fill, texts, type LoginProblem, type PageLanguage } from './texts.js';
 
@@ -26,20 +27,26 @@ export interface LoginMatter {
   readonly next: string | undefined;
   /** The page stands in a frame: a provider opens in a window of its own. */
   readonly framed: boolean;
+  /** The sign-in is for this frame, and this page in a tab. */
+  readonly frame?: string;
   /** Tenants with a login page of their own. */
   readonly organisations: readonly { readonly displayName: string; readonly path: string }[];
 }
 
-export function loginPage(look: Look, { path, local, oidc, next, framed, organisations }: LoginMatter): string {
+export function loginPage(look: Look, { path, local, oidc, next, framed, frame, organisations }: LoginMatter): string {
   const words = texts[look.language];
   const query = next === undefined ? '' : `?next=${encodeURIComponent(next)}`;
   const another = look.problem === 'account_unknown' || look.problem === 'no_role' || look.problem === 'provider_denied';
-  const providerLink = (to: string, text: string, isPrimary: boolean): Html => html`<a class="button${isPrimary ? ' primary' : ''}" href="${to}"${inTab(framed)}>${text}</a>`;
+  const providerAt = (given: Readonly<Record<string, string>>): string => {
+    const asked = new URLSearchParams({ ...given, ...(frame !== undefined && { frame }), ...(next !== undefined && { next }) });
+    return `${path}/login/oidc${asked.size > 0 ? `?${asked.toString()}` : ''}`;
+  };
+  const byProvider = html`<a class="button primary" href="${providerAt({})}"${inTab(framed)}>${fill(words.byProvider, { provider: look.provider ?? words.provider })}</a>`;
   return page(look, words.login, html`
 <p>${words.intro}</p>
 ${problem(look)}
-${oidc ? providerLink(`${path}/login/oidc${query}`, fill(words.byProvider, { provider: look.provider ?? words.provider }), true) : ''}
-${oidc && another ? providerLink(`${path}/login/oidc?other=1${next === undefined ? '' : `&next=${encodeURIComponent(next)}`}`, words.otherAccount, false) : ''}
+${!oidc ? '' : framed ? byTab(look, { path, next, fresh: false }, byProvider) : byProvider}
+${oidc && another && !framed ? html`<a class="button" href="${providerAt({ other: '1' })}">${words.otherAccount}</a>` : ''}
 ${oidc && local ? html`<p class="or">${words.or}</p>` : ''}
 ${local ? html`<form method="post" action="${path}/login">
 <label for="name">${words.name}</label>
@@ -49,9 +56,9 @@ ${local ? html`<form method="post" action="${path}/login">
 ${next === undefined ? '' : html`<input name="next" type="hidden" value="${next}">`}
 <button type="submit"${oidc ? '' : html` class="primary"`}>${words.submit}</button>
 </form>` : ''}
-${oidc ? html`<p><a href="${path}/logged-out">${fill(words.logoutAtProvider, { provider: look.provider ?? words.provider })}</a></p>` : ''}
+${oidc && frame === undefined ? html`<p><a href="${path}/logged-out">${fill(words.logoutAtProvider, { provider: look.provider ?? words.provider })}</a></p>` : ''}
 ${organisations.length === 0 ? '' : html`<h2>${words.organisations}</h2>
-<ul>${organisations.map((one) => html`<li><a href="${one.path}/login${query}">${one.displayName}</a></li>`)}</ul>`}`);
+<ul>${organisations.map((one) => html`<li><a href="${one.path}/login${query}">${one.displayName}</a></li>`)}</ul>`}`, { script: framed && oidc ? '/sign-in/assets/framed.js' : undefined });
 }
 
 /**
@@ -60,27 +67,53 @@ ${organisations.length === 0 ? '' : html`<h2>${words.organisations}</h2>
  */
 export function onwardPage(look: Look, to: string): string {
   const words = texts[look.language];
-  return page(look, words.login, html`<p><a class="button primary" href="${to}">${words.goOn}</a></p>`, to);
+  return page(look, words.login, html`<p><a class="button primary" href="${to}">${words.goOn}</a></p>`, { onwardTo: to });
+}
+
+/** In a frame: the way to the provider, with what the script tells the person meanwhile. */
+function byTab(look: Look, { path, next, fresh }: { path: string; next?: string | undefined; fresh: boolean }, link: Html): Html {
+  const words = texts[look.language];
+  const provider = look.provider ?? words.provider;
+  return html`<div id="by-tab" data-path="${path}" data-next="${next ?? ''}" data-fresh="${fresh ? '1' : ''}" data-waiting="${fill(words.tabWaiting, { provider })}" data-blocked="${words.tabBlocked}" data-late="${words.tabLate}">
+${link}
+<p id="by-tab-note">${words.tabNote}</p>
+<p id="by-tab-status" role="status"></p>
+</div>`;
+}
+
+/** The tab that a frame opens: its script asks the frame who it is, and goes on to the provider. */
+export function tabPage(look: Look, { path, fresh }: { path: string; fresh: boolean }): string {
+  const words = texts[look.language];
+  const to = `${path}/login/oidc${fresh ? '?other=1' : ''}`;
+  return page(look, words.login, html`<p id="onward" data-onward="${to}"><a class="button primary" href="${to}">${words.goOn}</a></p>`, { script: '/sign-in/assets/tab.js' });
+}
+
+/** The sign-in in a tab is done, and the frame goes on. */
+export function handedOverPage(look: Look): string {
+  const words = texts[look.language];
+  return page(look, words.signedIn, html`<p>${words.handedOver}</p>`);
 }
 
 export interface UnlockMatter {
   readonly person: Principal;
   readonly path: string;
+  readonly framed: boolean;
 }
 
-export function unlockPage(look: Look, { person, path }: UnlockMatter): string {
+export function unlockPage(look: Look, { person, path, framed }: UnlockMatter): string {
   const words = texts[look.language];
+  const byProvider = html`<a class="button primary" href="${path}/unlock/oidc">${fill(words.unlockByProvider, { provider: look.provider ?? words.provider })}</a>`;
   return page(look, words.lockedTitle, html`
 <p>${fill(words.lockedBy, { name: person.displayName })}</p>
 ${problem(look)}
 ${person.by === 'oidc'
-    ? html`<a class="button primary" href="${path}/unlock/oidc">${fill(words.unlockByProvider, { provider: look.provider ?? words.provider })}</a>`
+    ? framed ? byTab(look, { path, fresh: true }, byProvider) : byProvider
     : html`<form method="post" action="/unlock">
 <label for="password">${words.password}</label>
 <input id="password" name="password" type="password" autocomplete="current-password" maxlength="256" required autofocus>
 <button type="submit" class="primary">${words.unlock}</button>
 </form>`}
-<form method="post" action="/logout"><button type="submit">${words.logout}</button></form>`);
+<form method="post" action="/logout"><button type="submit">${words.logout}</button></form>`, { script: framed && person.by === 'oidc' ? '/sign-in/assets/framed.js' : undefined });
 }
 
 export interface LoggedOutMatter {
@@ -99,7 +132,7 @@ export function loggedOutPage(look: Look, { path, providerUrl, framed, goesOn }:
   return page(look, words.loggedOut, html`
 <p>${fill(words.loggedOutHere, { provider })}</p>
 ${providerUrl ? html`<p><a class="button primary" href="${providerUrl.href}"${inTab(framed)}>${fill(words.logoutAtProvider, { provider })}</a></p>` : ''}
-<p><a class="button" href="${path}/login">${words.toLogin}</a></p>`, goesOn ? providerUrl?.href : undefined);
+<p><a class="button" href="${path}/login">${words.toLogin}</a></p>`, { onwardTo: goesOn ? providerUrl?.href : undefined });
 }
 
 export function accountPage(look: Look, person: Principal, homes: ReadonlyMap<Role, string>): string {
@@ -134,23 +167,6 @@ function problem(look: Look): Html {
   return html`<p class="problem" role="alert">${look.problem ? problemText(look, look.problem) : ''}</p>`;
 }
 
-function page({ language }: Look, title: string, matter: Html, onwardTo?: string): string {
-  return html`<!doctype html>
-<html lang="${language}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-${onwardTo === undefined ? '' : html`<meta http-equiv="refresh" content="0; url=${onwardTo}">`}
-<title>${title}</title>
-<link rel="icon" href="/sign-in/assets/icon.svg">
-<link rel="stylesheet" href="/sign-in/assets/sign-in.css">
-</head>
-<body>
-<main>
-<h1>${title}</h1>
-${matter}
-</main>
-</body>
-</html>
-`.text;
+function page({ language }: Look, title: string, matter: Html, extra: { onwardTo?: string | undefined; script?: string | undefined } = {}): string {
+  return pageFrame({ language, title, styles: ['/sign-in/assets/sign-in.css'], icon: '/sign-in/assets/icon.svg', matter: html`<h1>${title}</h1>\n${matter}`, ...extra });
 }

@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 import type { SealKey } from '../../config/index.js';
 import { SealedBox, type RedisLink } from '../../core-bridge/index.js';
 import { LuaScript } from '../../core-bridge/redis/script.js';
+import { handOver, type HandOver } from './hand-over.js';
 import { sessionRecord, type SessionRecord, type SessionShare } from './session-share.js';
 
 /**
@@ -38,6 +39,7 @@ export class RedisSessions implements SessionShare {
   readonly #link: RedisLink;
   readonly #prefix: string;
   readonly #boxes: readonly SealedBox<SessionRecord>[];
+  readonly #handOvers: readonly SealedBox<HandOver>[];
   readonly #sealKeys: readonly SealKey[];
 
   /** The link is borrowed. */
@@ -46,6 +48,7 @@ export class RedisSessions implements SessionShare {
     this.#prefix = prefix;
     this.#sealKeys = sealKeys;
     this.#boxes = sealKeys.map(({ key }) => new SealedBox(key.reveal(), 'login', sessionRecord));
+    this.#handOvers = sealKeys.map(({ key }) => new SealedBox(key.reveal(), 'hand-over', handOver));
     if (this.#boxes.length === 0) throw new TypeError('logins in a shared store need a seal key');
   }
 
@@ -108,6 +111,21 @@ export class RedisSessions implements SessionShare {
     await this.#link.run((redis) => redis.unlink(this.#onceKey(name)));
   }
 
+  async leave(record: HandOver, lifetimeMs: number): Promise<void> {
+    await this.#link.run((redis) => redis.set(this.#handOverKey(record.key), this.#handOvers[0]!.seal(record), { expiration: { type: 'PX', value: lifetimeMs } }));
+  }
+
+  async take(key: string): Promise<HandOver | undefined> {
+    const sealed = await this.#link.run((redis) => redis.get(this.#handOverKey(key)));
+    // Of two who read it, the one who took it away has it.
+    if (sealed === null || (await this.#link.run((redis) => redis.unlink(this.#handOverKey(key)))) === 0) return undefined;
+    for (const box of this.#handOvers) {
+      const record = box.open(sealed);
+      if (record) return record.key === key ? record : undefined;
+    }
+    return undefined;
+  }
+
   async tell(key: string): Promise<void> {
     await this.#link.run((redis) => redis.publish(this.#channel, key));
   }
@@ -136,6 +154,10 @@ export class RedisSessions implements SessionShare {
   /** Under a key, so that who reads Redis cannot try who it is; under each of them, so that a new seal key loses nobody. */
   #markKeys(mark: string): string[] {
     return this.#sealKeys.map(({ key }) => `${this.#prefix}:logins-by:${createHmac('sha256', key.reveal()).update(`logins-by ${mark}`).digest('base64url')}`);
+  }
+
+  #handOverKey(key: string): string {
+    return `${this.#prefix}:login-handed:${key}`;
   }
 
   #onceKey(name: string): string {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { HandOvers } from './hand-over.js';
 import type { Once } from './once.js';
 import { roles } from './principal.js';
 import { providerMarks } from './provider-marks.js';
@@ -25,7 +26,7 @@ export type SessionRecord = Readonly<z.infer<typeof sessionRecord>>;
  * Logins that hold on several nodes. All of it rejects with VaultError `store_unreachable` when the store is away;
  * what had been sent may have been done.
  */
-export interface SessionShare extends Once {
+export interface SessionShare extends Once, HandOvers {
   /** @param lifetimeMs after this long without a change the record is gone by itself */
   put(record: SessionRecord, lifetimeMs: number): Promise<void>;
   get(key: string): Promise<SessionRecord | undefined>;

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Happenings } from '../happenings.js';
 import { Accounts } from './accounts.js';
 import { Cookies } from './cookies.js';
+import { HandOversHere, type HandOvers } from './hand-over.js';
 import { LoginThrottle, type LoginThrottleOptions } from './login-throttle.js';
 import { awayPage, notAllowedPage, onwardPage, type Look } from './pages.js';
 import { OnceHere, type Once } from './once.js';
@@ -81,6 +82,8 @@ export class SignIn extends EventEmitter<SignInEvents> {
   readonly embedIn: readonly string[];
   /** Holds where logins do: on all nodes that share them. Rejects with VaultError `store_unreachable` when the store is away. */
   readonly onlyOnce: Once;
+  /** The same. */
+  readonly handOvers: HandOvers;
   readonly log: Logger;
   readonly options: Pick<SignInOptions, 'sealSecret' | 'happenings'> & { readonly now: () => number };
   readonly #baseUrl: () => string;
@@ -106,6 +109,7 @@ export class SignIn extends EventEmitter<SignInEvents> {
     this.throttle = new LoginThrottle({ now, ...options.throttle });
     this.embedIn = options.embedIn ?? [];
     this.onlyOnce = options.share ?? new OnceHere(now);
+    this.handOvers = options.share ?? new HandOversHere(now);
     this.#origins = options.origins ?? [];
     this.#baseUrl = options.baseUrl ?? (() => this.#origins[0] ?? '');
     this.cookies = new Cookies({

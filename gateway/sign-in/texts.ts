@@ -41,6 +41,13 @@ export interface Texts extends Readonly<Record<LoginProblem, string>> {
   readonly notAllowed: string;
   readonly notAllowedText: string;
   readonly awayTitle: string;
+  /** In a frame: what the way to the provider does. */
+  readonly tabNote: string;
+  /** {provider} */
+  readonly tabWaiting: string;
+  readonly tabBlocked: string;
+  readonly tabLate: string;
+  readonly handedOver: string;
   readonly roles: Readonly<Record<Role, string>>;
 }
 
@@ -53,6 +60,11 @@ export const texts: Readonly<Record<PageLanguage, Texts>> = {
     logout: 'Afmelden', lock: 'Vergrendelen', loggedOut: 'U bent afgemeld', loggedOutHere: 'Bij {provider} bent u misschien nog aangemeld.', logoutAtProvider: 'Afmelden bij {provider}', toLogin: 'Opnieuw aanmelden',
     account: 'Uw account', youAre: 'Aangemeld als {name}.', yourRoles: 'U mag hier werken als:', notAllowed: 'Geen toegang', notAllowedText: 'Uw account geeft geen toegang tot deze pagina.',
     awayTitle: 'Aanmelden kan nu niet',
+    tabNote: 'Dit opent een nieuw tabblad. Meld u daar aan; hier gaat het daarna vanzelf verder.',
+    tabWaiting: 'Meld u in het nieuwe tabblad aan bij {provider}. Hier gaat het daarna vanzelf verder.',
+    tabBlocked: 'Uw browser heeft het nieuwe tabblad tegengehouden. Sta dat toe en probeer het opnieuw.',
+    tabLate: 'Het aanmelden in het andere tabblad is niet afgerond. Begin opnieuw.',
+    handedOver: 'Het telefoonscherm gaat verder in het venster waaruit u kwam. U kunt dit tabblad sluiten.',
     login_failed: 'De gebruikersnaam of het wachtwoord klopt niet.',
     login_incomplete: 'Vul uw gebruikersnaam en uw wachtwoord in.',
     login_too_often: 'Er is te vaak geprobeerd aan te melden. Probeer het over {seconds} s opnieuw.',
@@ -76,6 +88,11 @@ export const texts: Readonly<Record<PageLanguage, Texts>> = {
     logout: 'Log out', lock: 'Lock', loggedOut: 'You are logged out', loggedOutHere: 'You may still be logged in at {provider}.', logoutAtProvider: 'Log out at {provider}', toLogin: 'Log in again',
     account: 'Your account', youAre: 'Logged in as {name}.', yourRoles: 'Here you may work as:', notAllowed: 'No access', notAllowedText: 'Your account may not see this page.',
     awayTitle: 'Logging in is not possible now',
+    tabNote: 'This opens a new tab. Log in there; then it goes on here by itself.',
+    tabWaiting: 'Log in at {provider} in the new tab. Then it goes on here by itself.',
+    tabBlocked: 'Your browser held back the new tab. Allow it and try again.',
+    tabLate: 'The login in the other tab was not finished. Begin again.',
+    handedOver: 'The telephone screen goes on in the window you came from. You can close this tab.',
     login_failed: 'The user name or the password is not right.',
     login_incomplete: 'Fill in your user name and your password.',
     login_too_often: 'There were too many tries. Try again in {seconds} s.',

@@ -229,15 +229,17 @@ describe('a logout token', () => {
   it('of one tenant’s provider ends no login of another tenant', async () => {
     const two = peers.add(await startHostileProvider());
     const several = peers.add(await startDoor({
-      accounts: [account('anna', 'Anna', { tenant: 'one' }), account('eve', 'Eve', { tenant: 'two', signInAs: 'anna' })],
-      tenants: [tenant('one', oidcConfig(hostile.issuer)), tenant('two', oidcConfig(two.issuer))],
+      accounts: [account('anna', 'Anna', { tenant: 'one' }), account('eve', 'Eve', { tenant: 'two', signInAs: 'anna' }), account('fay', 'Fay', { tenant: 'three', signInAs: 'anna' })],
+      // The third has the provider of the first: each is told for itself.
+      tenants: [tenant('one', oidcConfig(hostile.issuer)), tenant('two', oidcConfig(two.issuer)), tenant('three', oidcConfig(hostile.issuer))],
     }));
-    const [ofOne, ofTwo] = [await new Visitor().go(`${several.origin}/t/one/login/oidc`), await new Visitor().go(`${several.origin}/t/two/login/oidc`)];
+    const signInTo = (name: string): Promise<Visitor> => new Visitor().go(`${several.origin}/t/${name}/login/oidc`);
+    const [ofOne, ofTwo, ofThree] = [await signInTo('one'), await signInTo('two'), await signInTo('three')];
     const token = await sign(good());
     expect((await post(several, token, '/t/two')).status).toBe(400);
     expect((await post(several, token)).status).toBe(404);
     expect((await post(several, token, '/t/one')).status).toBe(200);
-    expect([await statusAt(several, ofOne), await statusAt(several, ofTwo)]).toEqual([401, 200]);
+    expect([await statusAt(several, ofOne), await statusAt(several, ofTwo), await statusAt(several, ofThree)]).toEqual([401, 200, 200]);
   });
 
   it('that does not hold costs whoever sends many of them their turn, and nobody else', async () => {

@@ -115,6 +115,21 @@ describe('a login', () => {
     expect(await share.get(record.replace('tig:login:', ''))).toMatchObject({ name: 'anna' });
   });
 
+  it('made in a tab, for a frame, waits where all nodes find it: sealed, for a moment, and taken once', async () => {
+    const [a, b] = [await node(), await node()];
+    const [at, from] = [a, b].map(({ link }) => new RedisSessions({ link, prefix: 'tig', sealKeys }));
+    const record = { key: 'k'.repeat(43), tenant: 'main', name: 'anna', roles: ['agent' as const], stamp: '1', begunAt: Date.now() };
+    await at!.leave(record, 60_000);
+    const [key = ''] = (await redis.cli('--raw', 'KEYS', 'tig:login-handed:*')).split('\n').filter(Boolean);
+    expect(Number(await redis.cli('--raw', 'PTTL', key))).toBeGreaterThan(0);
+    expect(await redis.cli('--raw', 'DUMP', key)).not.toContain('anna');
+    await redis.cli('COPY', key, `tig:login-handed:${'x'.repeat(43)}`, 'REPLACE');
+    expect(await from!.take('x'.repeat(43))).toBeUndefined();
+    const taken = await Promise.all([at!.take(record.key), from!.take(record.key)]);
+    expect(taken.filter(Boolean)).toEqual([record]);
+    expect(await at!.take(record.key)).toBeUndefined();
+  });
+
   it('idles on all nodes together', async () => {
     const a = await node(people, { idleTimeoutMs: 60_000 });
     let ahead = 0;
