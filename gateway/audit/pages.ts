@@ -6,6 +6,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { html, type Html } from '../../core-bridge/html.js';
+import { pageFrame } from '../sign-in/page-frame.js';
 import { languageOf } from '../sign-in/texts.js';
 import type { Session, SignIn } from '../sign-in/sign-in.js';
 import type { Audit } from './audit.js';
@@ -81,7 +82,7 @@ export function auditPages({ signIn, audit, single, log }: AuditPagesOptions): F
       readers += 1;
       try {
         const found = filter ? await newestEntries(trail.folder, filter, shownAtOnce) : undefined;
-        return await reply.code(found ? 200 : 400).type('text/html; charset=utf-8').send(page(language, chosen, found, waysOn(signIn, signIn.here(request), language)).text);
+        return await reply.code(found ? 200 : 400).type('text/html; charset=utf-8').send(page(language, chosen, found, waysOn(signIn, signIn.here(request), language)));
       } finally {
         readers -= 1;
       }
@@ -115,24 +116,14 @@ function waysOn(signIn: SignIn, session: Session, language: PageLanguage): Html 
   return ways.length === 0 ? '' : html`<nav aria-label="${words[language].otherPages}"><ul class="ways">${ways}</ul></nav>`;
 }
 
-function page(language: PageLanguage, query: Query, found: readonly Entry[] | undefined, ways: Html | string): Html {
+function page(language: PageLanguage, query: Query, found: readonly Entry[] | undefined, ways: Html | string): string {
   const say = words[language];
   const search = new URLSearchParams(asked(query));
   const download = (format: string): string => `/audit/export?${new URLSearchParams([...search, ['format', format]]).toString()}`;
   const field = (name: 'from' | 'to' | 'call' | 'agent', type: string): Html =>
     html`<div><label for="${name}">${say[name]}</label><input id="${name}" name="${name}" type="${type}" value="${query[name] ?? ''}" maxlength="100" autocomplete="off"></div>`;
   const options = Object.entries(actWords).map(([act, text]) => html`<option value="${act}"${query.act === act ? html` selected` : ''}>${text[language]}</option>`);
-  return html`<!doctype html>
-<html lang="${language}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${say.title}</title>
-<link rel="stylesheet" href="/audit/assets/audit.css">
-</head>
-<body>
-<main>
-<a class="skip" href="#lines">${say.skip}</a>
+  return pageFrame({ language, title: say.title, styles: ['/audit/assets/audit.css'], matter: html`<a class="skip" href="#lines">${say.skip}</a>
 ${ways}
 <h1>${say.title}</h1>
 <p>${say.intro}</p>
@@ -149,10 +140,7 @@ ${field('agent', 'text')}
 <ul class="downloads"><li><a href="${download('csv')}">${say.downloadCsv}</a></li><li><a href="${download('jsonl')}">${say.downloadJsonl}</a></li></ul>
 <div id="lines" tabindex="-1" role="region" aria-label="${say.caption}">
 ${found && found.length > 0 ? table(language, found) : html`<p>${say.none}</p>`}
-</div>
-</main>
-</body>
-</html>`;
+</div>` });
 }
 
 function table(language: PageLanguage, found: readonly Entry[]): Html {

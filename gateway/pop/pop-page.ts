@@ -1,5 +1,7 @@
 /** What an agent reads who opened the address of a handed-over call before it was theirs. Nothing of the caller. */
+import { html } from '../../core-bridge/html.js';
 import type { ScreenLanguage } from '../screen/contract.js';
+import { pageFrame } from '../sign-in/page-frame.js';
 
 export type PopSituation = 'mayClaim' | 'notYours' | 'tooEarly' | 'ended';
 
@@ -26,28 +28,15 @@ const texts: Record<ScreenLanguage, Record<PopSituation | 'title' | 'claim' | 's
   },
 };
 
-/** @param reference checked: it is written into the page */
 export function popPage(language: ScreenLanguage, situation: PopSituation, reference: string): string {
   const w = texts[language];
-  const claim = situation === 'mayClaim' ? `<form method="post" action="/pop/${reference}"><button type="submit" class="primary">${w.claim}</button></form>` : '';
-  const again = situation === 'mayClaim' || situation === 'tooEarly' ? `<p><a href="/pop/${reference}">${w.again}</a></p>` : '';
-  return `<!doctype html>
-<html lang="${language}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${w.title}</title>
-<link rel="icon" href="/screen/assets/icon.svg">
-<link rel="stylesheet" href="/screen/assets/style.css">
-</head>
-<body class="login">
-<main>
-<h1>${w.title}</h1>
+  const claim = situation === 'mayClaim' ? html`<form method="post" action="/pop/${reference}"><button type="submit" class="primary">${w.claim}</button></form>` : '';
+  const again = situation === 'mayClaim' || situation === 'tooEarly' ? html`<p><a href="/pop/${reference}">${w.again}</a></p>` : '';
+  return pageFrame({
+    language, title: w.title, icon: '/screen/assets/icon.svg', styles: ['/screen/assets/style.css'], bodyClass: 'login',
+    matter: html`<h1>${w.title}</h1>
 <p>${w[situation]}</p>
 ${claim}${again}
-<p><a href="/screen">${w.screen}</a></p>
-</main>
-</body>
-</html>
-`;
+<p><a href="/screen">${w.screen}</a></p>`,
+  });
 }
