@@ -115,7 +115,7 @@ export async function startMediaServer(options: MediaServerOptions): Promise<Med
 
   const createChannel = async (name: string): Promise<Channel> => {
     const session = await RtpSession.open({ host: options.host, ports, clock });
-    const channel = new Channel({ name: `sofia/${profile}/${name}`, bus, clock, sounds, session, log });
+    const channel = new Channel({ name: `sofia/${profile}/${name}`, bus, clock, sounds, session, find: (uuid) => channels.get(uuid), log });
     channels.set(channel.uuid, channel);
     alive++;
     sinceStart++;

@@ -5,6 +5,7 @@ import type { Channel } from './channel.js';
 import { endlessPlayback, playback } from './playback.js';
 import { playAndGetDigits } from './play-and-get-digits.js';
 import { record } from './record.js';
+import { threeWay } from './three-way.js';
 
 export interface AppResult {
   /** What `Application-Response` says. */
@@ -95,6 +96,7 @@ export const APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, Ap
   ['break', (channel) => ({ ...NONE, afterwards: () => channel.break() })],
   ['sleep', sleep],
   ['park', park],
+  ['three_way', threeWay],
   ['answer', nothing],
   ['pre_answer', nothing],
   ['flush_dtmf', nothing],

@@ -37,6 +37,8 @@ export interface ChannelOptions {
   clock: MediaClock;
   sounds: SoundLibrary;
   session: RtpSession;
+  /** Another channel of this server. */
+  find: (uuid: string) => Channel | undefined;
   log: EngineLog;
 }
 
@@ -45,6 +47,10 @@ interface ChannelEvents {
   hangup: [cause: HangupCause];
   /** Everything is over and told: connections of this channel may be closed. */
   destroyed: [];
+  /** It ends: whatever others do with it has to end first. */
+  ending: [];
+  /** It is bridged to somebody else, or to nobody any more. */
+  bridgeChanged: [];
 }
 
 /** Keeps its run's place on the stack, and what `CHANNEL_EXECUTE_COMPLETE` will say. */
@@ -61,6 +67,9 @@ export class Channel extends EventEmitter<ChannelEvents> implements ClockMember 
   readonly sounds: SoundLibrary;
   readonly log: EngineLog;
   readonly createdAt = new Date();
+  readonly find: (uuid: string) => Channel | undefined;
+  /** Another channel has come into its conversation. */
+  isInThreeWay = false;
   private readonly bus: EventBus;
   private readonly clock: MediaClock;
   private readonly variables = new Map<string, string>(Object.entries(INITIAL_VARIABLES));
@@ -85,6 +94,7 @@ export class Channel extends EventEmitter<ChannelEvents> implements ClockMember 
     this.clock = options.clock;
     this.sounds = options.sounds;
     this.session = options.session;
+    this.find = options.find;
     this.log = options.log;
     this.session.on('digit', this.onDigit);
     this.clock.add(this);
@@ -329,6 +339,8 @@ export class Channel extends EventEmitter<ChannelEvents> implements ClockMember 
     other.partner = this;
     this.session.relay(other.session);
     other.session.relay(this.session);
+    this.emit('bridgeChanged');
+    other.emit('bridgeChanged');
     void this.announceBridge(other, 'originatee', 'CS_SOFT_EXECUTE');
     void other.announceBridge(this, 'originator', 'CS_EXCHANGE_MEDIA');
   }
@@ -370,6 +382,8 @@ export class Channel extends EventEmitter<ChannelEvents> implements ClockMember 
     partner.endHoldMusic();
     this.partner = undefined;
     partner.partner = undefined;
+    this.emit('bridgeChanged');
+    partner.emit('bridgeChanged');
     partner.channelState = 'CS_PARK';
     if (partner.variables.get('hangup_after_bridge') === 'true') partner.hangup('NORMAL_CLEARING');
   }
@@ -410,6 +424,7 @@ export class Channel extends EventEmitter<ChannelEvents> implements ClockMember 
     this.cause = cause;
     this.setVariable('hangup_cause', cause);
     this.clock.remove(this);
+    this.emit('ending');
     this.unjoin();
     this.session.removeListener('digit', this.onDigit);
     this.emit('hangup', cause);

@@ -147,6 +147,8 @@ export class RtpSession extends EventEmitter<SessionEvents> {
   private pendingFrames = 0;
 
   private source: FrameSource | undefined;
+  /** What is heard in place of the relay while several talk; pauses while something is played. */
+  private mix: FrameSource | undefined;
   private onSourceEnd: (() => void) | undefined;
   private relayTo: RtpSession | undefined;
   private relayMap: RelayMap | undefined;
@@ -235,6 +237,18 @@ export class RtpSession extends EventEmitter<SessionEvents> {
     return this.source !== undefined;
   }
 
+  /**
+   * Sends what several others say, mixed, in place of what one other is relayed to say; undefined: the relay again. What is
+   * played goes first. The source must give whole frames for ever.
+   */
+  hearMixed(source: FrameSource | undefined): void {
+    if (this.mix && !source) {
+      this.relayMap = undefined;
+      this.markNext = true;
+    }
+    this.mix = source;
+  }
+
   /** Sends one packet of audio at once, outside the beat; for callers with a pace of their own. */
   sendFrame(samples: Int16Array): void {
     if (!this.sends || this.closed) return;
@@ -290,6 +304,7 @@ export class RtpSession extends EventEmitter<SessionEvents> {
     this.relay(undefined);
     this.eventSender.cancel();
     this.source = undefined;
+    this.mix = undefined;
     this.onSourceEnd = undefined;
     this.tap = undefined;
     this.removeAllListeners();
@@ -315,7 +330,7 @@ export class RtpSession extends EventEmitter<SessionEvents> {
         return;
       }
     }
-    const source = this.source;
+    const { source } = this;
     if (source) {
       const count = source.read(this.frame);
       const ended = count < FRAME_SAMPLES || source.ended === true;
@@ -331,6 +346,11 @@ export class RtpSession extends EventEmitter<SessionEvents> {
         this.advance();
         onEnd?.();
         return;
+      }
+    } else if (this.mix) {
+      if (this.sends) {
+        this.mix.read(this.frame);
+        this.queueFrame();
       }
     } else if (this.sends && this.sendSilence && (!this.relayed || nowMs - this.relayedAtMs >= RELAY_SILENCE_MS)) {
       this.queueSilence();
@@ -429,8 +449,8 @@ export class RtpSession extends EventEmitter<SessionEvents> {
   /** Sends on a packet the bridged session received. `packet` is ours to change. */
   private relayPacket(packet: Buffer, start: number, end: number, kind: 'audio' | 'event', codec: Codec, muted: boolean, nowMs: number): void {
     this.relayedAtMs = nowMs;
-    // our own audio (an announcement to this leg, keys being sent) has the floor
-    if (!this.sends || this.closed || this.source || this.eventSender.busy) return;
+    // our own audio (an announcement to this leg, keys being sent, the mix of several) has the floor
+    if (!this.sends || this.closed || this.source || this.mix || this.eventSender.busy) return;
     const payloadType = kind === 'audio' ? this.audioPayloadType : this.telephoneEvent;
     if (payloadType < 0) return;
     const inSequence = sequenceOf(packet);
