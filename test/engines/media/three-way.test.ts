@@ -67,16 +67,18 @@ async function heard(talkers: Partial<Talkers>): Promise<Partial<Record<Name, Na
 const three = { caller: ['agent', 'guest'], agent: ['caller', 'guest'], guest: ['caller', 'agent'] };
 
 describe('three_way', () => {
-  test('all three hear each other, and nobody themselves; it lasts until the guest ends', async () => {
+  test('all three hear each other, and nobody themselves; the guest is taken out by parking', async () => {
     const talkers = await conversation();
     expect(await heard(talkers)).toEqual({ caller: ['agent'], agent: ['caller'], guest: [] });
-    await comesIn(talkers);
+    const { over } = await comesIn(talkers);
     expect(await heard(talkers)).toEqual(three);
     expect(talkers.guest.events).toEqual(['EXECUTE three_way']);
     expect(talkers.caller.events).toEqual(['EXECUTE_COMPLETE socket', 'EXECUTE uuid_bridge']);
+    // A real one eats whatever is executed on the channel meanwhile, a hangup too: only the API reaches it.
+    await within(talkers.guest.ep.api('uuid_park', talkers.guest.ep.uuid), 1_000, 'park');
+    await within(over, 1_000, 'the end of three_way');
+    expect(await heard(talkers)).toEqual({ caller: ['agent'], agent: ['caller'], guest: [] });
     await within(talkers.guest.ep.destroy(), 2_000, 'destroy');
-    const { guest: _gone, ...two } = talkers;
-    expect(await heard(two)).toEqual({ caller: ['agent'], agent: ['caller'] });
   });
 
   test('a bridge with the guest takes the place of the conversation, without a gap that anybody would notice', async () => {
