@@ -122,7 +122,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       happenings: this.happenings,
       audit: () => this.audit,
       // No call can be asked yet, so nobody is told.
-      identityOf: (callId) => this.reception.identityOf(callId),
+      identityOf: (callId, agent) => this.reception.identityOf(callId, agent),
       metrics: this.metrics,
       log: log.child({ room: 'cti' }),
       url: () => this.urls.agents,

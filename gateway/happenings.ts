@@ -20,7 +20,7 @@ const service = name.describe('What the caller dialled or was sent to.');
 const agent = name.describe('Login name of the agent.');
 
 /** Why attributes came onto a screen. */
-export const shownBecause = ['answered', 'transferred', 'returned', 'lateResult', 'duringCall', 'unmasked', 'handedOver'] as const;
+export const shownBecause = ['answered', 'transferred', 'returned', 'lateResult', 'duringCall', 'unmasked', 'handedOver', 'broughtIn'] as const;
 export type ShownBecause = (typeof shownBecause)[number];
 
 /** What an agent is doing, as the desk knows it. */
@@ -50,13 +50,14 @@ export const happeningSchemas = {
   'call.shown': event('call.shown', 'Attributes are on the agent’s screen.', {
     ...ofCall,
     agent,
-    why: z.enum(shownBecause).describe('answered: the agent took the call. transferred: it was given to them. returned: their page came back. lateResult: the result came after the call. duringCall: the caller identified during the call. unmasked: the agent asked for a masked one. handedOver: it came by the PBX’s queue.'),
+    why: z.enum(shownBecause).describe('answered: the agent took the call. transferred: it was given to them. returned: their page came back. lateResult: the result came after the call. duringCall: the caller identified during the call. unmasked: the agent asked for a masked one. handedOver: it came by the PBX’s queue. broughtIn: a colleague asked them into the conversation.'),
     fields: z.array(z.string().min(1).max(255)).max(500).describe('Names of the attributes, never their values.'),
   }),
   'call.connected': event('call.connected', 'Caller and agent hear each other.', { ...ofCall, agent }),
   'call.claimed': event('call.claimed', 'An agent said that a handed-over call is theirs, where the PBX does not report whose it is.', { ...ofCall, agent }),
   'call.cleared': event('call.cleared', 'The call left the agent’s screen.', { ...ofCall, agent, because: word.describe('Why, in one word.') }),
   'call.transferred': event('call.transferred', 'The call goes from this agent to somebody else.', { ...ofCall, from: agent, to: transferTarget }),
+  'call.broughtIn': event('call.broughtIn', 'This agent asks a colleague into the conversation, which goes on meanwhile; what follows names the colleague as its agent. When the agent leaves it to them, call.transferred says so.', { ...ofCall, agent, colleague: name.describe('Login name of the colleague.') }),
   'call.handedOver': event('call.handedOver', 'The call was given to the PBX’s own queue.', { ...ofCall, service, reference: name.describe('The word under which the PBX carries it.') }),
   'call.overflowed': event('call.overflowed', 'The call was sent to the service’s other number: the service was closed or full, or the caller had waited too long.', { ...ofCall, service }),
   'call.ended': event('call.ended', 'The call is over.', { ...ofCall, reason: z.enum(endReasons).describe('Why.'), seconds: z.number().min(0).describe('How long it was, from its arrival.') }),

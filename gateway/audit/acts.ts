@@ -20,6 +20,8 @@ export const actSchema = z.discriminatedUnion('act', [
   act('shown', { ...ofCall, why: z.enum(shownBecause), fields }),
   act('cleared', { ...ofCall, because: word }),
   act('transferred', { ...ofCall, to: z.enum(['agent', 'service', 'outside']), toName: name.optional() }),
+  // This agent asked that colleague into the conversation.
+  act('broughtIn', { ...ofCall, toName: name }),
   act('claimed', ofCall),
   // Another desktop got attributes of these names for this agent.
   act('fetched', { ...ofCall, subscriber: name, fields }),
@@ -49,6 +51,6 @@ export const actSchema = z.discriminatedUnion('act', [
 export type Act = z.infer<typeof actSchema>;
 
 /** Acts of people, as opposed to those of the trail itself. */
-export type Record = Extract<Act, { act: 'shown' | 'cleared' | 'transferred' | 'claimed' | 'fetched' | 'signedIn' | 'signedOut' | 'refused' | 'refusedMore' | 'looked' | 'exported' }>;
+export type Record = Extract<Act, { act: 'shown' | 'cleared' | 'transferred' | 'broughtIn' | 'claimed' | 'fetched' | 'signedIn' | 'signedOut' | 'refused' | 'refusedMore' | 'looked' | 'exported' }>;
 /** What is about to be shown to whom. */
 export type Showing = Omit<Extract<Act, { act: 'shown' }>, 'act'>;

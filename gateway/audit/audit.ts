@@ -78,6 +78,10 @@ function recordOf(happening: Happening): Record | undefined {
       const { tenant, callId, from, to } = happening;
       return { act: 'transferred', tenant, callId, agent: from, to: to.kind, ...(to.kind !== 'outside' && { toName: to.name }) };
     }
+    case 'call.broughtIn': {
+      const { tenant, callId, agent, colleague } = happening;
+      return { act: 'broughtIn', tenant, callId, agent, toName: colleague };
+    }
     case 'call.claimed': {
       const { tenant, callId, agent } = happening;
       return { act: 'claimed', tenant, callId, agent };

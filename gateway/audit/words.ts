@@ -37,6 +37,7 @@ export const actWords: { [Name in Act['act']]?: Record<PageLanguage, string> } =
   shown: { nl: 'getoond', en: 'shown' },
   cleared: { nl: 'van het scherm', en: 'cleared' },
   transferred: { nl: 'doorverbonden', en: 'transferred' },
+  broughtIn: { nl: 'collega erbij gevraagd', en: 'colleague brought in' },
   claimed: { nl: 'opgeëist', en: 'claimed' },
   fetched: { nl: 'opgehaald door ander programma', en: 'fetched by another desktop' },
   signedIn: { nl: 'aangemeld', en: 'signed in' },
@@ -53,5 +54,6 @@ export const whyWords: Record<string, Record<PageLanguage, string>> = {
   lateResult: { nl: 'gegevens kwamen later', en: 'result came later' },
   duringCall: { nl: 'identificatie tijdens gesprek', en: 'identified during the call' },
   unmasked: { nl: 'verborgen gegeven gevraagd', en: 'masked attribute asked for' },
+  broughtIn: { nl: 'door collega erbij gevraagd', en: 'brought in by a colleague' },
   handedOver: { nl: 'via wachtrij van de centrale', en: 'by the PBX’s queue' },
 };

@@ -4,22 +4,35 @@ import type { PairingInvitation, RevealedIdentity } from '../../core-bridge/inde
 import type { AgentConfig } from '../../config/index.js';
 import { words, type Voice } from '../../ivr/index.js';
 import type { ShownBecause } from '../happenings.js';
+import type { OfferedCall } from '../screen/contract.js';
 import { withoutMasked } from '../screen/masking.js';
 import { problemOf, type LiveCall } from './live-call.js';
 import { whisperToAgent } from './whisper.js';
-import { isWithAgent, type CallEvent, type CallIdentity, type Effect } from './machine.js';
+import type { CallEvent, CallIdentity, Effect } from './machine.js';
 
-/** What an agent's view asks of the call it belongs to. */
+/** What a view asks of the call it belongs to. */
 export interface AgentViewOptions {
   readonly canIdentify: boolean;
   waitedMs(): number;
   purpose(): string;
   /** Whether this session's identity was proved while the caller was on the line. */
   provedDuringCall(sessionId: string): boolean;
+}
+
+/** Whose screen it is: that of the agent who has the call, or of the colleague who is brought in. */
+export interface PartInCall {
+  /** What its page may do, and where the call comes from. */
+  offered(): Pick<OfferedCall, 'canIdentify' | 'canTransfer' | 'transferredBy' | 'guest' | 'broughtInBy'>;
+  /** Whether this pop is the present one, and the call is with this agent still. */
+  isPresent(agent: string, revealId: string): boolean;
+  /** Whether a pop has to be acknowledged now, before voices meet. */
+  isAwaited(): boolean;
   /** Whether caller and agent hear each other. */
   talking(): boolean;
   /** The agent's phone as something to speak to, until `gone`. */
-  agentVoice(): Promise<{ voice: Voice; gone: AbortSignal }>;
+  voice(): Promise<{ voice: Voice; gone: AbortSignal }>;
+  /** What became of a pop, for the call machine. */
+  readonly told: Readonly<Record<'acknowledged' | 'missed' | 'declined', (revealId: string) => CallEvent>>;
 }
 
 /** Times that a pop which nothing has drawn is sent again. */
@@ -38,7 +51,8 @@ export class AgentView {
   /** When the last digit of the code was typed, until the pop is measured. */
   private enteredAt: number | undefined;
 
-  constructor(private readonly call: LiveCall, private readonly options: AgentViewOptions) {}
+  /** @param part changes when a colleague who was brought in becomes the call's agent */
+  constructor(private readonly call: LiveCall, private readonly options: AgentViewOptions, public part: PartInCall) {}
 
   /** The last digit of a code was typed. */
   codeEntered(): void {
@@ -46,35 +60,38 @@ export class AgentView {
   }
 
   offer(agent: string, identified: CallIdentity): void {
-    const { id, context: { screens }, service, state } = this.call;
-    const transferredBy = this.nameOf(state.transferredBy);
-    screens.offer(agent, {
-      callId: id, service: service.name, language: service.language, waitedMs: this.options.waitedMs(), identified,
-      canIdentify: this.options.canIdentify, canTransfer: true, ...(transferredBy !== undefined && { transferredBy }),
-    });
+    this.tell(agent, identified);
     this.shownTo = agent;
-    if (this.warned) screens.warn(agent, id, 'codeUsedAgain');
+    if (this.warned) this.call.context.screens.warn(agent, this.call.id, 'codeUsedAgain');
   }
 
-  private nameOf(agent: string | undefined): string | undefined {
-    return agent === undefined ? undefined : this.accountOf(agent)?.displayName;
+  private tell(agent: string, identified: CallIdentity): void {
+    const { id, context: { screens }, service } = this.call;
+    screens.offer(agent, { callId: id, service: service.name, language: service.language, waitedMs: this.options.waitedMs(), identified, ...this.part.offered() });
+  }
+
+  /** What the page may do, or who is there, has changed. */
+  update(agent: string): void {
+    if (this.shownTo === agent) this.tell(agent, this.call.state.identity);
   }
 
   /** The identity whose attributes are on the agent's screen while the two talk; undefined otherwise. @throws VaultError */
   async shownIdentity(): Promise<{ agent: string; identity: RevealedIdentity } | undefined> {
     const { call } = this;
-    const { agent, sessionId } = call.state;
-    if (agent === undefined || sessionId === undefined || this.shownTo !== agent || !this.options.talking()) return undefined;
+    const { sessionId, revealId, guest } = call.state;
+    const agent = this.shownTo;
+    const isOurs = (): boolean => agent !== undefined && [revealId, guest?.revealId].some((one) => one !== undefined && this.part.isPresent(agent, one));
+    if (agent === undefined || sessionId === undefined || !isOurs() || !this.part.talking()) return undefined;
     const identity = await call.incoming.tenant.vault.reveal(sessionId, call.id);
-    return call.state.agent === agent && call.state.sessionId === sessionId ? { agent, identity } : undefined;
+    return this.shownTo === agent && call.state.sessionId === sessionId ? { agent, identity } : undefined;
   }
 
   /** Hands the attributes of a session, or that there are none, to the agent's screen, if the call is still there when they are unsealed. */
   reveal(agent: string, revealId: string, sessionId: string | undefined, cause: CallEvent['type']): void {
     const { call } = this;
     const { vault } = call.incoming.tenant;
-    if (call.state.name === 'revealing' && this.whispersTo(agent)) return this.whisper(agent, revealId, sessionId, cause);
-    if (call.state.name === 'revealing') call.after(call.context.config.calls.ackTimeoutMs, () => call.handle({ type: 'acknowledgementMissed', revealId }));
+    if (this.part.isAwaited() && this.whispersTo(agent)) return this.whisper(agent, revealId, sessionId, cause);
+    if (this.part.isAwaited()) call.after(call.context.config.calls.ackTimeoutMs, () => call.handle(this.part.told.missed(revealId)));
     else if (sessionId !== undefined) this.expectDrawn(agent, revealId);
     if (sessionId === undefined) return this.show(agent, revealId, undefined, null);
     const why = whyShown(cause, call.state.transferredBy);
@@ -82,7 +99,7 @@ export class AgentView {
       if (identity !== 'verified') return this.show(agent, revealId, sessionId, null);
       const bare = withoutMasked(await vault.reveal(sessionId, call.id), call.incoming.tenant.config.screen.masked);
       // Unsealing took its time, and recording does.
-      if (!this.isPresent(agent, revealId)) return;
+      if (!this.part.isPresent(agent, revealId)) return;
       await this.record(agent, why, Object.keys(bare.identity.attributes));
       this.show(agent, revealId, sessionId, bare);
     }).catch((error: unknown) => {
@@ -99,7 +116,7 @@ export class AgentView {
     const { call } = this;
     call.after(call.context.config.calls.ackTimeoutMs, () => {
       const { screens } = call.context;
-      if (this.drawn === revealId || !this.isPresent(agent, revealId) || !screens.isPresent(agent) || this.sentAgain >= mostSentAgain) return;
+      if (this.drawn === revealId || !this.part.isPresent(agent, revealId) || !screens.isPresent(agent) || this.sentAgain >= mostSentAgain) return;
       this.sentAgain += 1;
       call.log.info({ agent }, 'no page has drawn what it was shown; it is sent again');
       this.returned(agent);
@@ -129,18 +146,18 @@ export class AgentView {
     const tell = async () => {
       const identified = sessionId !== undefined && (await vault.identity(sessionId, call.id)) === 'verified';
       const identity = identified ? await vault.reveal(sessionId, call.id) : null;
-      const { voice, gone } = await this.options.agentVoice();
-      if (!this.isPresent(agent, revealId)) return;
+      const { voice, gone } = await this.part.voice();
+      if (!this.part.isPresent(agent, revealId)) return;
       const signal = AbortSignal.any([call.over, gone]);
       const end = await whisperToAgent(call, voice, call.context.pins, {
         agent: this.accountOf(agent)!, identity, waitedMs: this.options.waitedMs(), record: (fields) => this.record(agent, why, fields),
       }, signal);
-      call.handle(end === 'taken' ? { type: 'acknowledged', revealId } : { type: 'agentDeclined', revealId });
+      call.handle(this.part.told[end === 'taken' ? 'acknowledged' : 'declined'](revealId));
     };
     tell().catch((error: unknown) => {
-      if (call.over.aborted || !this.isPresent(agent, revealId)) return;
+      if (call.over.aborted || !this.part.isPresent(agent, revealId)) return;
       call.log.warn({ agent, problem: problemOf(error) }, 'the agent could not be told who calls');
-      call.handle({ type: 'agentDeclined', revealId });
+      call.handle(this.part.told.declined(revealId));
     });
   }
 
@@ -151,14 +168,8 @@ export class AgentView {
     this.call.happened({ type: 'call.shown', agent, why, fields });
   }
 
-  /** Whether this pop is the present one of this call, and the call is with this agent still. */
-  private isPresent(agent: string, revealId: string): boolean {
-    const { state } = this.call;
-    return state.revealId === revealId && state.agent === agent && (state.name === 'revealing' || isWithAgent(state));
-  }
-
   private show(agent: string, revealId: string, sessionId: string | undefined, bare: Bare | null): void {
-    if (!this.isPresent(agent, revealId)) return;
+    if (!this.part.isPresent(agent, revealId)) return;
     const { state, id, context: { screens, metrics }, incoming } = this.call;
     if (this.shownTo !== agent) this.offer(agent, bare ? state.identity : 'none');
     const purposeLabel = incoming.tenant.config.purposeLabels[this.options.purpose()];
@@ -171,7 +182,7 @@ export class AgentView {
       metrics.revealed(performance.now() - this.enteredAt);
       this.enteredAt = undefined;
     }
-    if (this.options.talking()) screens.connected(agent, id);
+    if (this.part.talking()) screens.connected(agent, id);
   }
 
   /** The agent wants to see a masked value: it is unsealed for that, and recorded. */
@@ -179,11 +190,11 @@ export class AgentView {
     const { call } = this;
     const { sessionId } = call.state;
     const answer = (value: string | null) => call.context.screens.unmasked(agent, { callId: call.id, revealId, field, value });
-    if (sessionId === undefined || !this.isPresent(agent, revealId)) return answer(null);
+    if (sessionId === undefined || !this.part.isPresent(agent, revealId)) return answer(null);
     call.incoming.tenant.vault.reveal(sessionId, call.id).then(async ({ attributes }) => {
       const value = Object.hasOwn(attributes, field) ? attributes[field] : undefined;
       if (value !== undefined) await this.record(agent, 'unmasked', [field]);
-      answer(value !== undefined && call.state.sessionId === sessionId && this.isPresent(agent, revealId) ? value : null);
+      answer(value !== undefined && call.state.sessionId === sessionId && this.part.isPresent(agent, revealId) ? value : null);
     }).catch((error: unknown) => {
       call.log.error({ problem: problemOf(error) }, 'masked value could not be shown');
       answer(null);
@@ -199,6 +210,10 @@ export class AgentView {
     this.shownTo = undefined;
     screens.clear(agent, id, because);
     this.call.happened({ type: 'call.cleared', agent, because });
+  }
+
+  get isWarned(): boolean {
+    return this.warned;
   }
 
   /** The code of this call was typed again elsewhere. */
@@ -228,6 +243,7 @@ function whyShown(cause: CallEvent['type'], transferredBy: string | undefined): 
     case 'wordCompared': return 'duringCall';
     case 'agentBound': return transferredBy === undefined ? 'handedOver' : 'transferred';
     case 'successorAnswered': return 'transferred';
+    case 'guestAnswered': return 'broughtIn';
     default: return transferredBy === undefined ? 'answered' : 'transferred';
   }
 }

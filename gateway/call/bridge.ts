@@ -98,6 +98,16 @@ export class AnchoredBridge implements Bridge {
     await this.caller.endpoint.bridge(this.agentEndpoint);
   }
 
+  /**
+   * Lets this phone into the conversation that the caller has already, whose media has to be at the media server.
+   * @returns settles when it is out again
+   * @throws MediaError
+   */
+  async joinBeside(): Promise<{ over: Promise<void> }> {
+    await this.preparing;
+    return this.agentEndpoint.joinConversationOf(this.caller.endpoint);
+  }
+
   async answerFromCaller(offer: string): Promise<string> {
     await this.caller.endpoint.modify(offer);
     return this.caller.endpoint.localSdp;

@@ -11,12 +11,14 @@ import type { SpokenCode } from '../../ivr/index.js';
 import { longestWaitMs, waitingFor, type DeskAgent, type Outlook } from '../desk/index.js';
 import { bounded } from '../media/bounded.js';
 import { respond } from '../sip/respond.js';
-import { AgentView } from './agent-view.js';
+import { AgentView, type AgentViewOptions, type PartInCall } from './agent-view.js';
 import { CallerLeg } from './caller-leg.js';
 import { CallingBack } from './calling-back.js';
 import { checkCode } from './code-check.js';
+import type { GuestProblem } from './conference.js';
 import type { Destination } from './directory.js';
 import { FarSide } from './far-side.js';
+import { GuestSide } from './guest-side.js';
 import { HeldSession } from './held-session.js';
 import { InvitedCaller } from './invited-caller.js';
 import { problemOf, type CallContext, type CallHappening, type HandedOverCall, type IncomingCall, type LiveCall } from './live-call.js';
@@ -77,7 +79,11 @@ export class Call implements LiveCall, HandedOverCall {
   private waitingSince = 0;
   private readonly talk: Talk;
   private readonly far: FarSide;
-  private readonly view: AgentView;
+  private readonly guest: GuestSide;
+  /** The agent's screen, and that of a colleague who is brought in. */
+  private view: AgentView;
+  private guestView: AgentView | undefined;
+  private readonly viewOptions: AgentViewOptions;
   private readonly callingBack: CallingBack;
   private agent: DeskAgent | undefined;
   private stopListening: (() => void) | undefined;
@@ -121,14 +127,14 @@ export class Call implements LiveCall, HandedOverCall {
       endpointChanged: () => this.watchEndpoint(),
     });
     this.callingBack = new CallingBack(this, this.talk, (number) => this.far.outsideTarget(number), (leg) => this.takeLeg(leg));
-    this.view = new AgentView(this, {
+    this.guest = new GuestSide(this, this.far, (agent) => this.guestView?.connected(agent));
+    this.viewOptions = {
       canIdentify: this.invited.offered,
       waitedMs: () => (this.waitingSince === 0 ? 0 : Date.now() - this.waitingSince),
       purpose: () => this.purpose,
       provedDuringCall: (sessionId) => this.provedDuringCall.has(sessionId),
-      talking: () => isWithAgent(this.state) && this.far.talking,
-      agentVoice: () => this.far.agentVoice(),
-    });
+    };
+    this.view = new AgentView(this, this.viewOptions, agentsPart(this, this.invited.offered, this.far));
   }
 
   get tenant(): string {
@@ -181,17 +187,32 @@ export class Call implements LiveCall, HandedOverCall {
 
   /** The desk has taken the agent away from this call. */
   agentLost(agent: string): void {
-    if (this.state.agent !== agent) return;
+    if (!this.involves(agent)) return;
     this.log.warn({ agent }, 'the desk took the agent away');
-    if (!isWithAgent(this.state)) return this.handle({ type: 'agentTakenAway', agent });
+    if (this.isGuest(agent) || !isWithAgent(this.state)) return this.handle({ type: 'agentTakenAway', agent });
     // They are talking, whatever the desk lost: the seat is taken again, or the screen is emptied.
     this.far.takeSeatAgain(agent);
   }
 
+  /** Whether this agent has to do with this call now: has it, or is brought in. */
+  involves(agent: string): boolean {
+    return this.state.agent === agent || this.isGuest(agent);
+  }
+
+  private isGuest(agent: string): boolean {
+    return this.state.guest?.agent === agent;
+  }
+
+  private viewOf(agent: string): AgentView | undefined {
+    return this.isGuest(agent) ? this.guestView : this.view;
+  }
+
   /** The agent's screen acknowledged a pop. */
-  acknowledge(revealId: string): void {
-    if (revealId === this.state.revealId) this.view.acknowledged(revealId);
-    this.handle({ type: 'acknowledged', revealId });
+  acknowledge(agent: string, revealId: string): void {
+    const { state } = this;
+    const isGuest = this.isGuest(agent);
+    if (revealId === (isGuest ? state.guest?.revealId : state.revealId)) this.viewOf(agent)?.acknowledged(revealId);
+    this.handle({ type: isGuest ? 'guestAcknowledged' : 'acknowledged', revealId });
   }
 
   /** The agent pressed "end". */
@@ -201,7 +222,7 @@ export class Call implements LiveCall, HandedOverCall {
 
   /** The agent's page is back (reload, reconnect): it gets its pop again. */
   screenReturned(agent: string): void {
-    this.view.returned(agent);
+    this.viewOf(agent)?.returned(agent);
   }
 
   /** The agent asks the caller to identify themselves now. */
@@ -226,14 +247,38 @@ export class Call implements LiveCall, HandedOverCall {
     this.handle({ type: 'wordCompared', agent, confirmId, same, revealId: randomUUID() });
   }
 
-  /** For another desktop of the agent who sees it: the identity on the screen now. @throws VaultError */
-  shownIdentity(): Promise<{ agent: string; identity: RevealedIdentity } | undefined> {
-    return this.view.shownIdentity();
+  /** For another desktop of the agent who sees it: the identity on that agent's screen now. @throws VaultError */
+  async shownIdentity(agent: string): Promise<{ agent: string; identity: RevealedIdentity } | undefined> {
+    return this.involves(agent) ? this.viewOf(agent)?.shownIdentity() : undefined;
   }
 
   /** The agent wants to see a masked value of the present pop. */
   unmask(agent: string, revealId: string, field: string): void {
-    this.view.unmask(agent, revealId, field);
+    this.viewOf(agent)?.unmask(agent, revealId, field);
+  }
+
+  /** The agent brings a colleague into the conversation. @param destination undefined: nobody we know */
+  bringIn(agent: string, destination: Destination | undefined): void {
+    const failed = (reason: 'unknown' | 'busy' | 'refused') => this.context.screens.transferFailed(agent, { callId: this.id, reason });
+    this.guest.bringIn(agent, destination).then(
+      (problem) => {
+        if (problem !== undefined) failed(problem);
+      },
+      (error: unknown) => {
+        this.log.error({ problem: problemOf(error) }, 'colleague could not be asked in');
+        failed('refused');
+      },
+    );
+  }
+
+  /** The agent wants that colleague out again. */
+  sendGuestAway(agent: string): void {
+    this.handle({ type: 'guestSentAway', agent });
+  }
+
+  /** The agent leaves the conversation of three, or the colleague does. */
+  leaveByAgent(agent: string): void {
+    this.handle({ type: 'agentLeft', agent });
   }
 
   /** The agent passes the call on, from the screen. @param destination undefined: nowhere we know */
@@ -344,6 +389,17 @@ export class Call implements LiveCall, HandedOverCall {
       case 'ringSuccessor': return this.far.ringSuccessor(effect.offerId);
       case 'dropSuccessor': return this.far.dropSuccessor();
       case 'promoteSuccessor': return this.far.promoteSuccessor();
+      case 'ringGuest': return this.ringGuest(effect.agent, effect.guestId);
+      case 'revealToGuest': return this.guestView?.reveal(effect.agent, effect.revealId, effect.sessionId, cause.type);
+      case 'joinGuest': return this.guest.join(effect.guestId);
+      case 'clearGuest': return this.guestView?.clear(effect.agent, effect.because);
+      case 'dropGuest':
+        this.guestView = undefined;
+        return this.guest.drop();
+      case 'freeGuest': return desk.free(effect.agent, this.id, effect.because);
+      case 'showGuest': return this.view.update(effect.agent);
+      case 'guestGone': return this.guestGone(effect.agent, effect.because);
+      case 'promoteGuest': return this.promoteGuest(effect.agent, effect.revealId);
       case 'arrangeCallback': return this.callingBack.arrange(this.callerNumber);
       case 'leaveCallerAlone': return this.callingBack.leaveAlone();
       case 'releaseAgent': return desk.free(effect.agent, this.id, 'moved');
@@ -367,13 +423,12 @@ export class Call implements LiveCall, HandedOverCall {
 
   /** A screen that shows this call is told again and again that it is alive: silence empties the screen. */
   private keepLease(): void {
-    const { agent } = this.state;
-    if (agent === undefined) {
+    if (this.state.agent === undefined) {
       clearInterval(this.leaseTimer);
       this.leaseTimer = undefined;
     } else {
       this.leaseTimer ??= setInterval(() => {
-        if (this.state.agent !== undefined) this.context.screens.renewLease(this.state.agent, this.id);
+        for (const agent of [this.state.agent, this.state.guest?.agent]) if (agent !== undefined) this.context.screens.renewLease(agent, this.id);
       }, leaseRenewalMs);
     }
   }
@@ -462,6 +517,35 @@ export class Call implements LiveCall, HandedOverCall {
     this.far.ringAgent(agent, offerId, this.view.whispersTo(agent.name));
   }
 
+  // ---- a colleague in the conversation ------------------------------------------------------------------------------
+
+  private ringGuest(agent: string, guestId: string): void {
+    const view = new AgentView(this, this.viewOptions, guestsPart(this, this.guest));
+    this.guestView = view;
+    view.offer(agent, this.state.identity);
+    if (this.view.isWarned) view.warn();
+    this.guest.ring(agent, guestId);
+  }
+
+  private guestGone(agent: string, reason: GuestProblem): void {
+    this.view.update(agent);
+    this.context.screens.guestGone(agent, { callId: this.id, reason });
+    if (reason !== 'left') this.context.metrics.broughtIn(reason);
+  }
+
+  private promoteGuest(agent: string, revealId: string): void {
+    const { transferredBy } = this.state;
+    this.log.info({ agent, by: transferredBy }, 'the colleague has the call now');
+    if (transferredBy !== undefined) this.happened({ type: 'call.transferred', from: transferredBy, to: { kind: 'agent', name: agent } });
+    if (this.guestView) {
+      this.view = this.guestView;
+      this.view.part = agentsPart(this, this.invited.offered, this.far);
+      this.guestView = undefined;
+    }
+    this.view.update(agent);
+    this.guest.promote(revealId);
+  }
+
   private nowTalking(): void {
     const { agent } = this.state;
     if (agent !== undefined) this.view.connected(agent);
@@ -489,6 +573,7 @@ export class Call implements LiveCall, HandedOverCall {
     const session = new HeldSession(this.incoming.tenant, this.id, sessionId, board, () => {
       this.log.warn('the code of this call was typed again elsewhere');
       this.view.warn();
+      this.guestView?.warn();
     });
     this.sessions.set(sessionId, session);
     return session;
@@ -631,6 +716,54 @@ export class Call implements LiveCall, HandedOverCall {
     this.timers.add(timer);
     return timer;
   }
+}
+
+/** The agent's own part. */
+function agentsPart(call: LiveCall, canIdentify: boolean, far: FarSide): PartInCall {
+  return {
+    offered: () => {
+      const { transferredBy, guest } = call.state;
+      const from = nameOf(call, transferredBy);
+      const beside = nameOf(call, guest?.agent);
+      return { canIdentify, canTransfer: true, ...(from !== undefined && { transferredBy: from }), ...(guest && beside !== undefined && { guest: { name: beside, isJoined: guest.part === 'joined' } }) };
+    },
+    isPresent: (agent, revealId) => {
+      const { state } = call;
+      return state.revealId === revealId && state.agent === agent && (state.name === 'revealing' || isWithAgent(state));
+    },
+    isAwaited: () => call.state.name === 'revealing',
+    talking: () => isWithAgent(call.state) && far.talking,
+    voice: () => far.agentVoice(),
+    told: {
+      acknowledged: (revealId) => ({ type: 'acknowledged', revealId }),
+      missed: (revealId) => ({ type: 'acknowledgementMissed', revealId }),
+      declined: (revealId) => ({ type: 'agentDeclined', revealId }),
+    },
+  };
+}
+
+/** That of a colleague who is brought in: they look on, and pass nothing on. */
+function guestsPart(call: LiveCall, side: GuestSide): PartInCall {
+  return {
+    offered: () => ({ canIdentify: false, canTransfer: false, broughtInBy: nameOf(call, call.state.agent) ?? '' }),
+    isPresent: (agent, revealId) => {
+      const { guest } = call.state;
+      return guest?.agent === agent && guest.revealId === revealId && guest.part !== 'ringing';
+    },
+    isAwaited: () => call.state.guest?.part === 'revealing',
+    talking: () => side.talking,
+    voice: () => side.voice(),
+    told: {
+      acknowledged: (revealId) => ({ type: 'guestAcknowledged', revealId }),
+      missed: (revealId) => ({ type: 'guestNotShown', revealId }),
+      declined: (revealId) => ({ type: 'guestDeclined', revealId }),
+    },
+  };
+}
+
+/** An agent as colleagues call them. */
+function nameOf(call: LiveCall, agent: string | undefined): string | undefined {
+  return agent === undefined ? undefined : call.incoming.tenant.config.agents.find(({ name }) => name === agent)?.displayName;
 }
 
 /** When a caller of this service has waited too long, in ms: earlier where there is another number to try. */

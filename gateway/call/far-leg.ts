@@ -153,6 +153,18 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
     this.joined = true;
   }
 
+  /**
+   * Lets this phone into the conversation that the caller has already.
+   * @returns settles when it is out again
+   * @throws MediaError, RingError; this phone hears nobody then
+   */
+  async joinBeside(): Promise<{ over: Promise<void> }> {
+    if (!(this.bridge instanceof AnchoredBridge)) throw new RingError('cancelled');
+    const joined = await this.bridge.joinBeside();
+    this.joined = true;
+    return joined;
+  }
+
   /** Speaks to this phone alone, before the two are joined. @throws MediaError; RingError for a phone whose media does not come to us */
   voice(promptsPath: string): Promise<Voice> {
     if (!(this.bridge instanceof AnchoredBridge)) return Promise.reject(new RingError('no_description'));

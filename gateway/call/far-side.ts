@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type Srf from 'drachtio-srf';
 import { onHold, type Voice } from '../../ivr/index.js';
 import type { DeskAgent } from '../desk/index.js';
+import { bounded } from '../media/bounded.js';
 import type { ConnectedParty } from '../sip/connected-party.js';
 import { referRequest, ReferProgress, type ReferRequest } from '../sip/refer.js';
 import { respond } from '../sip/respond.js';
@@ -29,6 +30,8 @@ export interface FarSideListener {
 
 /** How much longer than its ringing a call is kept for the one agent it was passed on to, in ms. */
 const wantedForMs = 5_000;
+/** How long an agent who leaves the conversation to a colleague is heard at most, in ms. */
+const handOverMs = 1_000;
 
 export class FarSide {
   /** The leg to whoever the caller talks with or is being connected to. */
@@ -221,7 +224,7 @@ export class FarSide {
   }
 
   /** Another agent of ours than the one that was meant, if the PBX says so. A Contact is no word on that. */
-  private otherAgentReported(party: ConnectedParty | undefined, meant: string | undefined): string | undefined {
+  otherAgentReported(party: ConnectedParty | undefined, meant: string | undefined): string | undefined {
     if (!party || party.source === 'contact') return undefined;
     const agent = this.call.incoming.tenant.directory.agentReported(party);
     return agent === meant ? undefined : agent;
@@ -368,22 +371,17 @@ export class FarSide {
       uri, from: call.callerShown, headers: { Replaces: replaces!, Require: 'replaces' }, ringTimeoutMs: call.context.config.calls.ringTimeoutMs, mayRelease: false,
     });
     this.successor = far;
-    this.ringFor(current, far, uri, offerId).catch((error: unknown) => {
+    this.ringFor(far, uri, offerId).catch((error: unknown) => {
       call.log.info({ problem: problemOf(error) }, 'the phone that was to take over was not reached');
       if (this.successor === far) this.endTakeOver(480, 'Temporarily Unavailable');
       call.handle({ type: 'successorFailed', offerId });
     });
   }
 
-  private async ringFor(current: FarLeg, far: FarLeg, uri: string, offerId: string): Promise<void> {
+  private async ringFor(far: FarLeg, uri: string, offerId: string): Promise<void> {
     const { call } = this;
     const { desk, directory } = call.incoming.tenant;
-    if (current.mediaIsFree) {
-      // Both phones' media has to be at the media server before a third one comes in.
-      await current.anchor();
-      this.listener.endpointChanged();
-    }
-    await this.returning;
+    await this.anchor();
     await far.ring();
     const meant = directory.agentAt(uri);
     const agent = this.otherAgentReported(far.answeredBy, meant) ?? meant;
@@ -396,6 +394,16 @@ export class FarSide {
     if (this.far === far) return far.watch();
     if (seated && agent !== call.state.agent) desk.free(agent, call.id, 'moved');
     await far.end();
+  }
+
+  /** Both phones' media is at the media server from then on: before a third one comes in. @throws MediaError */
+  async anchor(): Promise<void> {
+    const { far } = this;
+    if (far?.mediaIsFree) {
+      await far.anchor();
+      this.listener.endpointChanged();
+    }
+    await this.returning;
   }
 
   dropSuccessor(): void {
@@ -413,6 +421,35 @@ export class FarSide {
     this.reported = undefined;
     if (far) this.call.closing('farLeg', far.end());
     successor?.takeCaller();
+  }
+
+  /**
+   * The leg of a colleague who is in the conversation takes the place of the agent's, which ends when caller and colleague
+   * are joined: the other way round the caller would be between two conversations meanwhile.
+   * @param revealId of the pop on the colleague's screen
+   */
+  adopt(next: FarLeg, revealId: string): void {
+    const { call, far: before } = this;
+    const { leg } = call;
+    this.far = next;
+    this.reported = undefined;
+    const join = async () => {
+      await this.returning;
+      // The media of a call that was being brought back for the colleague may still be on its way.
+      if (leg?.endpoint.gone.aborted) {
+        await leg.comeBack(call.incoming.pool);
+        this.listener.endpointChanged();
+      }
+      await next.join();
+    };
+    const joining = join();
+    joining.then(() => {
+      if (call.state.name === 'connected' && this.far === next) this.nowTalking(next);
+    }, (error: unknown) => {
+      if (call.state.name === 'connected') call.log.warn({ problem: problemOf(error) }, 'bridge failed');
+      call.handle({ type: 'bridgeFailed', revealId });
+    });
+    if (before) call.closing('farLeg', bounded(joining, handOverMs, 'hand over').catch(() => undefined).then(() => before.end()));
   }
 
   private endTakeOver(status: number, phrase: string): void {
@@ -435,7 +472,7 @@ export class FarSide {
     );
   }
 
-  private makeLeg(target: FarLegTarget): FarLeg {
+  makeLeg(target: FarLegTarget): FarLeg {
     const { call } = this;
     const { srf, pool } = call.incoming;
     const far = new FarLeg({ srf, pool, caller: call.leg!, log: call.log }, { ...target, ...this.holdMusicAt(target.uri) });

@@ -9,13 +9,14 @@
  *   waiting -> promised -> callingBack -> waiting: a caller who is called back (`call-back.ts`)
  *
  * "Unidentified" is a property of a call (`identity: 'none'`), not a state. Authentication during the call runs beside
- * these states, in `invitation.ts`; what lies beyond our own agents is in `elsewhere.ts`, passing a call on in
- * `transfer.ts`. Nothing here does anything: effects are carried out by `call.ts`, and an event that does not belong to
- * the present state changes nothing. Late events are told from current ones by ids (`offerId`, `revealId`, `dialId`),
- * never by time.
+ * these states, in `invitation.ts`, and so does bringing a colleague into the conversation, in `conference.ts`; what lies
+ * beyond our own agents is in `elsewhere.ts`, passing a call on in `transfer.ts`. Nothing here does anything: effects are carried out by `call.ts`, and an event that does not belong to
+ * the present state changes nothing. Late events are told from current ones by ids (`offerId`, `revealId`, `dialId`,
+ * `guestId`), never by time.
  */
 import type { SpokenCode } from '../../ivr/index.js';
 import { askedToBeCalledBack, callingBack, promised } from './call-back.js';
+import { conferenceStep, guestFollows, type Guest, type GuestProblem } from './conference.js';
 import { dial, dialling, elsewhere, elsewhereInstead, type OverflowCause, type Party } from './elsewhere.js';
 import { invitationEnded, invitationOnScreen, invitationStep, type Invitation } from './invitation.js';
 import { successorEnded, transferStep, type Successor, type TransferTarget, type Wanted } from './transfer.js';
@@ -54,6 +55,8 @@ export interface CallState {
   readonly dials: number;
   /** The phone that takes over from the agent's (attended transfer), while it rings. */
   readonly successor?: Successor;
+  /** The colleague who was brought into the conversation. */
+  readonly guest?: Guest;
   /** The agent who passed this call on to the next one. */
   readonly transferredBy?: string;
   /** True from the moment attributes were handed to a screen: such a session is purged, never let go. */
@@ -101,6 +104,20 @@ export type CallEvent =
   /** @param agent the one at that phone, if it is one of ours and has no other call */
   | { type: 'successorAnswered'; offerId: string; revealId: string; agent?: string }
   | { type: 'successorFailed'; offerId: string }
+  /** The agent brings a colleague into the conversation, whose seat has been taken. */
+  | { type: 'guestWanted'; agent: string; guest: string; guestId: string }
+  | { type: 'guestAnswered'; guestId: string; revealId: string }
+  | { type: 'guestAcknowledged'; revealId: string }
+  /** The guest's screen did not acknowledge in time. */
+  | { type: 'guestNotShown'; revealId: string }
+  /** The guest heard who is calling and does not take part, or nobody is there who listens. */
+  | { type: 'guestDeclined'; revealId: string }
+  | { type: 'guestFailed'; guestId: string; because: GuestProblem }
+  | { type: 'guestHungUp'; guestId: string }
+  /** The agent wants the guest out again. */
+  | { type: 'guestSentAway'; agent: string }
+  /** The agent leaves the conversation to the guest, or the guest leaves it. */
+  | { type: 'agentLeft'; agent: string }
   | { type: 'partyAnswered'; dialId: number }
   /** It could not be reached, or not be connected. */
   | { type: 'partyFailed'; dialId: number }
@@ -148,13 +165,25 @@ export type Effect =
   | { do: 'dropAgentLeg' }
   | { do: 'freeAgent'; agent: string; because: 'ended' | 'missed' | 'failed' | 'moved' }
   | { do: 'reveal'; agent: string; revealId: string; sessionId?: string }
-  | { do: 'clearScreen'; agent: string; because: 'ended' | 'missed' | 'requeued' | 'failed' | 'transferred' }
+  | { do: 'clearScreen'; agent: string; because: 'ended' | 'missed' | 'requeued' | 'failed' | 'transferred' | 'left' }
   | { do: 'dial'; party: Party; dialId: number }
   | { do: 'joinParty'; dialId: number }
   | { do: 'ringSuccessor'; offerId: string }
   | { do: 'dropSuccessor' }
   /** The successor's leg takes the place of the agent's, which ends. */
   | { do: 'promoteSuccessor' }
+  | { do: 'ringGuest'; agent: string; guestId: string }
+  | { do: 'revealToGuest'; agent: string; revealId: string; sessionId?: string }
+  /** The guest's voice comes into the conversation. */
+  | { do: 'joinGuest'; guestId: string }
+  | { do: 'clearGuest'; agent: string; because: 'ended' | 'missed' | 'failed' | 'left' }
+  | { do: 'dropGuest' }
+  | { do: 'freeGuest'; agent: string; because: 'ended' | 'missed' | 'failed' | 'moved' }
+  /** Tells the agent's page how far the guest is, or that there is none. */
+  | { do: 'showGuest'; agent: string }
+  | { do: 'guestGone'; agent: string; because: GuestProblem }
+  /** The guest's leg takes the place of the agent's, which ends; the guest's screen is the agent's from now on. */
+  | { do: 'promoteGuest'; agent: string; revealId: string }
   | { do: 'bridge'; agent: string; revealId: string }
   | { do: 'arrangeCallback' }
   /** Hangs up on the caller, whose call goes on without them. */
@@ -210,6 +239,10 @@ export const stay = (state: CallState): Step => ({ state, effects: [] });
  * Every event is accepted in every state; one that has no meaning there leaves the state as it is without effects.
  */
 export function step(state: CallState, event: CallEvent, options: CourseOptions): Step {
+  return guestFollows(state, event, stepOfCall(state, event, options));
+}
+
+function stepOfCall(state: CallState, event: CallEvent, options: CourseOptions): Step {
   if (state.name === 'ended') return stay(state);
   switch (event.type) {
     // Endings are the same from everywhere.
@@ -228,7 +261,7 @@ export function step(state: CallState, event: CallEvent, options: CourseOptions)
       break;
     default:
   }
-  const beside = invitationStep(state, event) ?? transferStep(state, event);
+  const beside = invitationStep(state, event) ?? transferStep(state, event) ?? conferenceStep(state, event, options);
   if (beside) return beside;
   switch (state.name) {
     case 'arriving': return arriving(state, event, options);

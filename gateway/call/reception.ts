@@ -67,14 +67,22 @@ export class Reception {
       const call = this.calls.get(callId)?.call;
       return call?.state.agent === agent ? call : undefined;
     };
-    screens.on('returned', (agent, callId) => callOf(agent, callId)?.screenReturned(agent));
-    screens.on('leaseLost', (agent, callId) => callOf(agent, callId)?.screenReturned(agent));
-    screens.on('acknowledged', (agent, callId, revealId) => callOf(agent, callId)?.acknowledge(revealId));
-    screens.on('endRequested', (agent, callId) => callOf(agent, callId)?.endByAgent(agent));
+    // Or into which they are brought.
+    const callWith = (agent: string, callId: string) => {
+      const call = this.calls.get(callId)?.call;
+      return call?.involves(agent) ? call : undefined;
+    };
+    screens.on('returned', (agent, callId) => callWith(agent, callId)?.screenReturned(agent));
+    screens.on('leaseLost', (agent, callId) => callWith(agent, callId)?.screenReturned(agent));
+    screens.on('acknowledged', (agent, callId, revealId) => callWith(agent, callId)?.acknowledge(agent, revealId));
+    screens.on('endRequested', (agent, callId) => callWith(agent, callId)?.endByAgent(agent));
+    screens.on('leaveRequested', (agent, callId) => callWith(agent, callId)?.leaveByAgent(agent));
+    screens.on('unmaskRequested', (agent, callId, revealId, field) => callWith(agent, callId)?.unmask(agent, revealId, field));
     screens.on('identifyRequested', (agent, callId) => callOf(agent, callId)?.identifyByAgent(agent));
     screens.on('identifyWithdrawn', (agent, callId) => callOf(agent, callId)?.withdrawInvitation(agent));
     screens.on('wordConfirmed', (agent, callId, confirmId, same) => callOf(agent, callId)?.wordCompared(agent, confirmId, same));
-    screens.on('unmaskRequested', (agent, callId, revealId, field) => callOf(agent, callId)?.unmask(agent, revealId, field));
+    screens.on('bringInRequested', (agent, callId, colleague) => callOf(agent, callId)?.bringIn(agent, this.destinationOf(agent, { kind: 'agent', name: colleague })));
+    screens.on('guestOutRequested', (agent, callId) => callOf(agent, callId)?.sendGuestAway(agent));
     screens.on('transferRequested', (agent, callId, target) => callOf(agent, callId)?.transfer(agent, this.destinationOf(agent, target)));
   }
 
@@ -87,10 +95,10 @@ export class Reception {
     }
   }
 
-  /** The identity on the screen of the agent who has this call of this node, for another desktop of theirs. @throws VaultError */
-  async identityOf(callId: string): Promise<{ tenant: string; agent: string; identity: RevealedIdentity } | undefined> {
+  /** The identity on the screen of an agent who has this call of this node, or is brought into it, for another desktop of theirs. @throws VaultError */
+  async identityOf(callId: string, agent: string): Promise<{ tenant: string; agent: string; identity: RevealedIdentity } | undefined> {
     const call = this.calls.get(callId)?.call;
-    const shown = await call?.shownIdentity();
+    const shown = await call?.shownIdentity(agent);
     return call && shown && { tenant: call.tenant, ...shown };
   }
 

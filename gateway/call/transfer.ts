@@ -36,7 +36,7 @@ export function transferStep(state: CallState, event: CallEvent): Step | undefin
     case 'transferRequested':
       return isWithAgent(state) && event.agent === state.agent ? passedOn(state, event.agent, event.target) : stay(state);
     case 'successorNamed':
-      if (state.name !== 'connected' || event.agent !== state.agent || state.successor) return stay(state);
+      if (state.name !== 'connected' || event.agent !== state.agent || state.successor || state.guest) return stay(state);
       return { state: { ...state, successor: { offerId: event.offerId } }, effects: [{ do: 'ringSuccessor', offerId: event.offerId }] };
     case 'successorAnswered': return event.offerId === state.successor?.offerId ? takenOver(state, event) : stay(state);
     case 'successorFailed': {

@@ -16,10 +16,10 @@ interface CallNote {
   identity: string;
   /** Agents who have to do with it now. */
   readonly agents: Set<string>;
-  /** The agent who hears the caller. */
-  connected?: string;
-  /** The agent on whose screen attributes are, and which. */
-  shown?: { agent: string; fields: Set<string> };
+  /** Who hears the caller: the agent, and a colleague who was brought in. */
+  readonly connected: Set<string>;
+  /** On whose screens attributes are, and which. */
+  readonly shown: Map<string, Set<string>>;
 }
 
 interface Kept {
@@ -79,15 +79,22 @@ export class Hub {
     return { events, gap };
   }
 
-  /** Which attributes of this call are on the screen of an agent who hears the caller; undefined when there is none such. */
-  shownNow(callId: string): { agent: string; fields: ReadonlySet<string> } | undefined {
+  /**
+   * Which attributes of this call are on the screen of an agent who hears the caller; undefined when there is none such.
+   * @param agent of this one; left out: of whoever has the call longest
+   */
+  shownNow(callId: string, agent?: string): { agent: string; fields: ReadonlySet<string> } | undefined {
     const note = this.#calls.get(callId);
-    return note?.shown && note.shown.agent === note.connected ? note.shown : undefined;
+    for (const connected of note?.connected ?? []) {
+      const fields = note?.shown.get(connected);
+      if (fields && (agent === undefined || agent === connected)) return { agent: connected, fields };
+    }
+    return undefined;
   }
 
   /** Agents whom this concerns, and what else is known of the call. */
   #noteCall(happening: Extract<Happening, { callId: string }>): { agents: string[]; extra: Record<string, unknown> } {
-    const note = this.#calls.get(happening.callId) ?? { identity: 'none', agents: new Set<string>() };
+    const note = this.#calls.get(happening.callId) ?? { identity: 'none', agents: new Set<string>(), connected: new Set<string>(), shown: new Map<string, Set<string>>() };
     if (!this.#calls.has(happening.callId) && happening.type !== 'call.ended') {
       this.#calls.set(happening.callId, note);
       if (this.#calls.size > maxCalls) this.#calls.delete(this.#calls.keys().next().value!);
@@ -101,27 +108,29 @@ export class Hub {
       case 'call.overflowed':
         note.service = happening.service;
         note.agents.clear();
-        delete note.connected;
+        note.connected.clear();
         break;
       case 'call.offered': case 'call.answered': case 'call.claimed': note.agents.add(happening.agent); break;
       case 'call.connected':
         note.agents.add(happening.agent);
-        note.connected = happening.agent;
+        note.connected.add(happening.agent);
         break;
       case 'call.shown': {
         note.agents.add(happening.agent);
-        if (note.shown?.agent !== happening.agent) note.shown = { agent: happening.agent, fields: new Set() };
-        for (const field of happening.fields) note.shown.fields.add(field);
+        const fields = note.shown.get(happening.agent) ?? new Set<string>();
+        for (const field of happening.fields) fields.add(field);
+        note.shown.set(happening.agent, fields);
         break;
       }
       case 'call.cleared':
         note.agents.delete(happening.agent);
-        if (note.connected === happening.agent) delete note.connected;
-        if (note.shown?.agent === happening.agent) delete note.shown;
+        note.connected.delete(happening.agent);
+        note.shown.delete(happening.agent);
         break;
+      case 'call.broughtIn': agents = [happening.agent, happening.colleague]; break;
       case 'call.transferred':
         agents = [happening.from, ...(happening.to.kind === 'agent' ? [happening.to.name] : [])];
-        if (note.connected === happening.from) delete note.connected;
+        note.connected.delete(happening.from);
         break;
       case 'call.ended': this.#calls.delete(happening.callId); break;
     }

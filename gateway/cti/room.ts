@@ -17,8 +17,8 @@ export interface ShownIdentity {
   readonly identity: RevealedIdentity;
 }
 
-/** Answers only while the call is connected to that agent and its attributes are on their screen; undefined otherwise. */
-export type IdentityOf = (callId: string) => Promise<ShownIdentity | undefined>;
+/** Answers only while that agent hears the caller and the attributes are on their screen; undefined otherwise. */
+export type IdentityOf = (callId: string, agent: string) => Promise<ShownIdentity | undefined>;
 
 export interface CtiRoomOptions {
   readonly tenants: readonly CtiTenant[];
@@ -84,9 +84,9 @@ export function ctiRoom({ tenants, tokens, subscriptions, identityOf, audit, log
       const { callId } = request.params;
       const nothing = () => refuse(reply, 404, 'not_shown', 'There is no such call of yours, or its attributes are not on the screen of an agent who hears the caller.');
       // Looked at twice, by two sources: what was told of the call, and the call itself.
-      const told = tenant.hub.shownNow(callId);
-      if (!told || (subscriber.agent !== undefined && subscriber.agent !== told.agent)) return nothing();
-      const shown = await identityOf(callId).catch((error: unknown) => {
+      const told = tenant.hub.shownNow(callId, subscriber.agent);
+      if (!told) return nothing();
+      const shown = await identityOf(callId, told.agent).catch((error: unknown) => {
         log.error({ err: error, callId }, 'an identity could not be looked up');
         return undefined;
       });
@@ -100,7 +100,7 @@ export function ctiRoom({ tenants, tokens, subscriptions, identityOf, audit, log
         return refuse(reply, 503, 'audit_unwritable', 'That this is asked cannot be recorded now, so it is not answered.');
       }
       // The call may have ended while the disk was busy.
-      const still = tenant.hub.shownNow(callId);
+      const still = tenant.hub.shownNow(callId, told.agent);
       if (still?.agent !== shown.agent) return nothing();
       return reply.send({
         callId, agent: shown.agent, purpose, verifiedAt: verifiedAt.toISOString(), ...(authMethod !== undefined && { authMethod }),

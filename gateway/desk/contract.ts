@@ -98,9 +98,10 @@ export interface Desk extends EventEmitter<DeskEvents> {
   /**
    * A call reached this agent by another way (the PBX's queue, a transfer by the PBX).
    * @param service whose wrap-up time follows; none follows without it
+   * @param rings the phone is made to ring only now: `offered` until answered()
    * @returns whether the call has the seat: no other call had it
    */
-  occupy(agent: string, callId: string, service?: string): Promise<boolean>;
+  occupy(agent: string, callId: string, service?: string, rings?: boolean): Promise<boolean>;
   /** The call is done with the agent. Wrap-up follows 'ended' and 'moved' when the two had talked; 'missed' and 'failed' let the phone rest. */
   free(agent: string, callId: string, because: FreedBecause): void;
   /** The agent is ready before the wrap-up time is over. */

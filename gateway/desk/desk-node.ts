@@ -110,7 +110,7 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
     this.submit({ do: 'answered', agent, callId });
   }
 
-  occupy(agent: string, callId: string, service?: string): Promise<boolean> {
+  occupy(agent: string, callId: string, service?: string, rings = false): Promise<boolean> {
     const known = this.agents.get(agent);
     if (!known || this.closed) return Promise.resolve(false);
     const offer = this.newOffer();
@@ -126,7 +126,7 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
         resolve(taken);
       };
       this.occupying.set(offer, { agent, callId, asked: false, settle });
-      this.submit({ do: 'occupy', agent, skills: known.skills, callId, ...(service !== undefined && { service }), offer });
+      this.submit({ do: 'occupy', agent, skills: known.skills, callId, ...(service !== undefined && { service }), ...(rings && { rings }), offer });
     });
   }
 

@@ -12,7 +12,7 @@ export type DeskAct =
   | { do: 'enter'; callId: string; call: InLine }
   | { do: 'leave'; callId: string }
   | { do: 'answered'; agent: string; callId: string }
-  | { do: 'occupy'; agent: string; skills: readonly string[]; callId: string; service?: string; offer: string }
+  | { do: 'occupy'; agent: string; skills: readonly string[]; callId: string; service?: string; rings?: true; offer: string }
   | { do: 'free'; agent: string; callId: string; because: FreedBecause; wrapUpMs: number }
   /** The call's node does not know the agent it was given. */
   | { do: 'refuse'; agent: string; callId: string }
@@ -164,14 +164,14 @@ class Step {
     }
   }
 
-  private occupy({ agent, skills, callId, service, offer }: Extract<DeskAct, { do: 'occupy' }>): void {
+  private occupy({ agent, skills, callId, service, rings, offer }: Extract<DeskAct, { do: 'occupy' }>): void {
     const seat = this.seats.get(agent) ?? emptySeat(skills, this.now);
     const { call } = seat;
     if (call) {
-      if (call.callId === callId && call.node === this.self) this.change(agent, seat, { call: { ...without(call, 'place'), answeredAt: call.answeredAt ?? this.now } });
+      if (call.callId === callId && call.node === this.self && !rings) this.change(agent, seat, { call: { ...without(call, 'place'), answeredAt: call.answeredAt ?? this.now } });
       return;
     }
-    const held: Held = { callId, node: this.self, ...(service !== undefined && { service }), offer, matchedAt: this.now, answeredAt: this.now, ...this.unlessOurs(seat) };
+    const held: Held = { callId, node: this.self, ...(service !== undefined && { service }), offer, matchedAt: this.now, ...(!rings && { answeredAt: this.now }), ...this.unlessOurs(seat) };
     this.change(agent, seat, { call: held, wrapUpUntil: 0 });
   }
 

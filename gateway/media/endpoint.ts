@@ -31,6 +31,10 @@ const breakTries = 30;
 /** A bridge waits for that no longer than this, in ms: voices matter more than the end of a prompt. */
 const breakWithinMs = breakAgainMs * breakPatiently;
 
+/** How soon three_way ends again when it could not begin, in ms; and how long the media server may take to begin it. */
+const refusedWithinMs = 40;
+const comeInMs = 1_500;
+
 /** How long the two have to be joined after the order, in ms; how often it is given. */
 const joinMs = 1_500;
 const joinTries = 3;
@@ -43,6 +47,8 @@ export class MediaEndpoint {
   private holdSettlesAt = 0;
   /** Settles when playbacks that were broken off are over. */
   private breaking: Promise<void> = Promise.resolve();
+  /** In the conversation of another endpoint. */
+  private isGuest = false;
 
   /**
    * @param endpoint a ready fsmrf endpoint, owned from here on
@@ -133,7 +139,7 @@ export class MediaEndpoint {
   async bridge(other: MediaEndpoint): Promise<void> {
     await Promise.race([Promise.all([this.breaking, other.breaking]), pause(breakWithinMs)]);
     const gone = AbortSignal.any([this.gone, other.gone]);
-    const joined = this.joinedWith(other);
+    const joined = this.executed('uuid_bridge', other);
     try {
       for (let tries = 1; ; tries += 1) {
         await bounded(this.endpoint.bridge(other.endpoint), this.limits.commandTimeoutMs, 'bridge', gone);
@@ -149,14 +155,53 @@ export class MediaEndpoint {
     }
   }
 
-  /** Hears of the moment in which the media server joins this endpoint with another one. */
-  private joinedWith(other: MediaEndpoint): { heard: Promise<void>; stop: () => void } {
+  /**
+   * Lets this endpoint's peer into the conversation of another one: it hears that one's peer and whom that peer talks with,
+   * and both hear it. Ends with either endpoint, or by a bridge of this one. Whatever is played here meanwhile is lost: the
+   * media server eats it.
+   * @returns settles when this endpoint is out of the conversation again, for whatever reason; never rejects
+   * @throws MediaError; this endpoint is then in nobody's conversation
+   */
+  async joinConversationOf(other: MediaEndpoint): Promise<{ over: Promise<void> }> {
+    await Promise.race([this.breaking, pause(breakWithinMs)]);
+    const gone = AbortSignal.any([this.gone, other.gone]);
+    const begun = this.executed('three_way', other);
+    let isOver = false;
+    try {
+      if (gone.aborted) throw new MediaError('endpoint_gone', 'three_way: the endpoint is gone');
+      this.isGuest = true;
+      const whenGone = new Promise<void>((resolve) => this.gone.addEventListener('abort', () => resolve(), { once: true }));
+      const over = Promise.race([this.endpoint.execute('three_way', other.uuid).then(() => undefined, () => undefined), whenGone]).then(() => {
+        isOver = true;
+        this.isGuest = false;
+      });
+      await bounded(begun.heard, comeInMs, 'three_way', gone);
+      await Promise.race([over, pause(refusedWithinMs)]);
+      if (isOver) throw new MediaError('refused', 'three_way: the media server ended it at once');
+      return { over };
+    } catch (error) {
+      if (this.isGuest) await this.leaveConversation();
+      throw error;
+    } finally {
+      begun.stop();
+    }
+  }
+
+  /** Out of the conversation of another endpoint: by the API, since nothing else reaches the media server meanwhile. */
+  private async leaveConversation(): Promise<void> {
+    this.isGuest = false;
+    if (!this.endpoint.connected) return;
+    await bounded(this.endpoint.api('uuid_park', this.uuid), this.limits.commandTimeoutMs, 'uuid_park').catch(() => undefined);
+  }
+
+  /** Hears of the moment in which the media server brings this endpoint together with another one. */
+  private executed(application: 'uuid_bridge' | 'three_way', other: MediaEndpoint): { heard: Promise<void>; stop: () => void } {
     const { conn } = this.endpoint;
     const name = `esl::event::CHANNEL_EXECUTE::${this.uuid}`;
     let stop = (): void => undefined;
     const heard = new Promise<void>((resolve) => {
       const listener = (event: Mrf.EslEvent) => {
-        if (event.getHeader('Application') === 'uuid_bridge' && event.getHeader('Application-Data') === other.uuid) resolve();
+        if (event.getHeader('Application') === application && event.getHeader('Application-Data') === other.uuid) resolve();
       };
       conn?.on(name, listener);
       stop = () => conn?.removeListener(name, listener);
@@ -214,8 +259,10 @@ export class MediaEndpoint {
   private async takeDown(): Promise<void> {
     const dialog: Srf.Dialog | null = this.endpoint.dialog;
     const alreadyGone = this.gone.aborted;
+    const leaving = this.isGuest ? this.leaveConversation() : undefined;
     this.markGone('destroyed');
     if (alreadyGone && !this.endpoint.connected) return;
+    await leaving;
     try {
       await bounded(this.endpoint.destroy(), this.limits.commandTimeoutMs, 'destroy');
     } catch (error) {

@@ -19,6 +19,7 @@ export class Metrics {
   private readonly refused: Counter<'cause'>;
   private readonly pops: Histogram;
   private readonly bridges: Counter<'mode'>;
+  private readonly guests: Counter<'outcome'>;
   private readonly guesses: Counter<'tenant' | 'outcome'>;
   private readonly pairings: Counter<'tenant' | 'outcome'>;
   private readonly alarms: Counter<'tenant'>;
@@ -41,6 +42,7 @@ export class Metrics {
     this.refused = new Counter({ name: 'gateway_invites_refused_total', help: 'INVITEs that were refused before they became calls, by cause.', labelNames: ['cause'], registers });
     this.pops = new Histogram({ name: 'gateway_code_to_screen_seconds', help: 'From the last digit of the code to the attributes on their way to the screen, in seconds; includes the wait for an agent.', buckets: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300], registers });
     this.bridges = new Counter({ name: 'gateway_bridges_total', help: 'Connections of caller and agent, by mode.', labelNames: ['mode'], registers });
+    this.guests = new Counter({ name: 'gateway_brought_in_total', help: 'Colleagues who were asked into a conversation, by outcome: joined, noAnswer (or their screen did not show the caller), busy, refused, unknown (could not be connected).', labelNames: ['outcome'], registers });
     this.guesses = new Counter({ name: 'gateway_guesses_total', help: 'Codes by what became of them: right, wrong (a guess), stale (used or expired), not looked up, given up waiting for a turn.', labelNames: ['tenant', 'outcome'], registers });
     this.pairings = new Counter({ name: 'gateway_pairings_total', help: 'Pairing codes by what became of them, as in gateway_guesses_total.', labelNames: ['tenant', 'outcome'], registers });
     this.alarms = new Counter({ name: 'gateway_guess_alarms_total', help: 'Times that more wrong codes were typed than are free in a window: somebody is guessing.', labelNames: ['tenant'], registers });
@@ -132,6 +134,10 @@ export class Metrics {
   /** @param ms from the last digit to the pop */
   revealed(ms: number): void {
     this.pops.observe(ms / 1000);
+  }
+
+  broughtIn(outcome: 'joined' | 'noAnswer' | 'busy' | 'refused' | 'unknown'): void {
+    this.guests.inc({ outcome });
   }
 
   connected(mode: 'anchored' | 'released'): void {

@@ -1,5 +1,5 @@
 import type {
-  Availability, ClearReason, Identified, Invitation, InvitationProblem, OfferedCall, Revelation, SeatOnScreen, TransferProblem, TransferTarget, TransferTargets, Unmasked, Warning, WordToCompare,
+  Availability, ClearReason, GuestProblem, Identified, Invitation, InvitationProblem, OfferedCall, Revelation, SeatOnScreen, TransferProblem, TransferTarget, TransferTargets, Unmasked, Warning, WordToCompare,
 } from './contract.js';
 import { identityForPage, maskedNames, plainSettings, valueForPage, type ScreenSettings } from './labels.js';
 import type { CallOnPage, PageMessage, Phase, SeatOnPage, ServerMessage } from './messages.js';
@@ -18,6 +18,9 @@ export type AgentAct =
   | { type: 'wordConfirmed'; callId: string; confirmId: string; same: boolean }
   | { type: 'unmaskRequested'; callId: string; revealId: string; field: string }
   | { type: 'transferRequested'; callId: string; target: TransferTarget }
+  | { type: 'bringInRequested'; callId: string; colleague: string }
+  | { type: 'guestOutRequested'; callId: string }
+  | { type: 'leaveRequested'; callId: string }
   /** Not for the desk: the page wants to know where the call could go. */
   | { type: 'targetsWanted'; callId: string }
   | { type: 'leaseLost'; callId: string }
@@ -107,6 +110,7 @@ export class AgentScreen {
     if (shown?.offered.callId === call.callId) {
       // How long the caller has waited is counted on from the first offer.
       shown.offered = { ...call, waitedMs: shown.offered.waitedMs };
+      if (call.guest) shown.transferAskedAt = undefined;
       if (!shown.reveal?.isIdentity) shown.identified = call.identified;
       return this.#send({ type: 'update', call: this.#callOnPage()! });
     }
@@ -187,6 +191,10 @@ export class AgentScreen {
     if (!call || call.offered.callId !== callId) return;
     call.transferAskedAt = undefined;
     this.#send({ type: 'transferFailed', callId, reason });
+  }
+
+  guestGone(callId: string, reason: GuestProblem): void {
+    if (this.callId === callId) this.#send({ type: 'guestGone', callId, reason });
   }
 
   renewLease(callId: string): void {
@@ -272,12 +280,14 @@ export class AgentScreen {
       }
       case 'transferTargets':
         return this.#canTransfer(message.callId) ? { type: 'targetsWanted', callId: message.callId } : undefined;
-      case 'transfer': {
-        if (!call || !this.#canTransfer(message.callId)) return undefined;
-        if (call.transferAskedAt !== undefined && this.#now() - call.transferAskedAt < transferAnswerMs) return undefined;
-        call.transferAskedAt = this.#now();
-        return { type: 'transferRequested', callId: message.callId, target: message.target };
-      }
+      case 'transfer':
+        return this.#asksTransfer(message.callId) ? { type: 'transferRequested', callId: message.callId, target: message.target } : undefined;
+      case 'bringIn':
+        return this.#asksTransfer(message.callId) ? { type: 'bringInRequested', callId: message.callId, colleague: message.colleague } : undefined;
+      case 'guestOut':
+        return call?.offered.callId === message.callId && call.offered.guest ? { type: 'guestOutRequested', callId: message.callId } : undefined;
+      case 'leave':
+        return call?.offered.callId === message.callId && mayLeave(call) ? { type: 'leaveRequested', callId: message.callId } : undefined;
       case 'leaseEnded':
         if (!call || call.offered.callId !== message.callId) return undefined;
         this.clear(message.callId, 'leaseEnded');
@@ -299,7 +309,16 @@ export class AgentScreen {
 
   #canTransfer(callId: string): boolean {
     const call = this.#call;
-    return call?.offered.callId === callId && call.phase === 'connected' && call.offered.canTransfer === true;
+    return call?.offered.callId === callId && call.phase === 'connected' && call.offered.canTransfer === true && !call.offered.guest;
+  }
+
+  /** Once until it is answered. */
+  #asksTransfer(callId: string): boolean {
+    const call = this.#call;
+    if (!call || !this.#canTransfer(callId)) return false;
+    if (call.transferAskedAt !== undefined && this.#now() - call.transferAskedAt < transferAnswerMs) return false;
+    call.transferAskedAt = this.#now();
+    return true;
   }
 
   #seatOnPage(): SeatOnPage | null {
@@ -316,9 +335,10 @@ export class AgentScreen {
     const call = this.#call;
     if (!call) return null;
     const now = this.#now();
-    const { callId, service, language, waitedMs, canIdentify, canTransfer, transferredBy } = call.offered;
+    const { callId, service, language, waitedMs, canIdentify, canTransfer, transferredBy, guest, broughtInBy } = call.offered;
     const onPage: CallOnPage = {
       callId, service, language, identified: call.identified, phase: call.phase, canIdentify, canTransfer: canTransfer === true, transferredBy: transferredBy ?? null,
+      guest: guest ?? null, broughtInBy: broughtInBy ?? null,
       warning: call.warning ?? null, waitedMs: waitedMs + (now - call.offeredAt),
     };
     if (call.connectedAt !== undefined) onPage.connectedMs = now - call.connectedAt;
@@ -326,3 +346,6 @@ export class AgentScreen {
     return onPage;
   }
 }
+
+/** Somebody stays with the caller: the guest, or the one who asked this guest in. */
+const mayLeave = ({ offered, phase }: ShownCall): boolean => offered.guest?.isJoined === true || (offered.broughtInBy !== undefined && phase !== 'ringing');

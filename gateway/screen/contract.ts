@@ -4,8 +4,11 @@ import type { RevealedIdentity } from '../../core-bridge/vault/vault.js';
 /** What the agent may know of a caller before any attribute is shown. */
 export type Identified = 'verified' | 'awaiting' | 'failed' | 'unauthenticated' | 'none';
 export type Availability = 'available' | 'break';
-/** `transferred`: to somebody else. `leaseEnded`: the live call did not say in time that it is still there. */
-export type ClearReason = 'ended' | 'missed' | 'requeued' | 'failed' | 'transferred' | 'leaseEnded';
+/**
+ * `transferred`: to somebody else. `left`: the agent is not in the conversation any more, which goes on. `leaseEnded`: the
+ * live call did not say in time that it is still there.
+ */
+export type ClearReason = 'ended' | 'missed' | 'requeued' | 'failed' | 'transferred' | 'left' | 'leaseEnded';
 /** What an agent does now, as the desk knows it. */
 export type SeatState = 'away' | 'break' | 'available' | 'offered' | 'busy' | 'wrapUp' | 'resting';
 export type ScreenLanguage = 'nl' | 'en';
@@ -27,6 +30,10 @@ export interface OfferedCall {
   canTransfer?: boolean;
   /** The colleague the caller comes from, as the agent should read it. */
   transferredBy?: string;
+  /** The colleague whom this agent brings in, as the agent should read it, and how far that is. */
+  guest?: { name: string; isJoined: boolean };
+  /** This agent is the one who is brought in, by this colleague, as the agent should read it. */
+  broughtInBy?: string;
   /** How long the two have heard each other already, in ms, for a call that comes to a screen in the middle; left out, it rings. */
   connectedMs?: number;
   /** Where the call lives, when that may be another node. Screens do not look at it. */
@@ -41,6 +48,8 @@ export type TransferTarget =
   | { kind: 'number'; number: string };
 
 export type TransferProblem = 'busy' | 'unknown' | 'refused' | 'noAnswer';
+/** Why a colleague who was asked in is not there. `left`: they were, and went. */
+export type GuestProblem = TransferProblem | 'left';
 
 /** What an agent may choose from when transferring. */
 export interface TransferTargets {
@@ -131,6 +140,12 @@ export interface ScreenEvents {
   unmaskRequested: [agent: string, callId: string, revealId: string, field: string];
   /** Told once until the call is cleared or `transferFailed`. Whether the target may be chosen is for the listener to check. */
   transferRequested: [agent: string, callId: string, target: TransferTarget];
+  /** The agent brings a colleague into the conversation; told once until the call has a guest or `transferFailed`. */
+  bringInRequested: [agent: string, callId: string, colleague: string];
+  /** The agent wants the guest out again, ringing or not. */
+  guestOutRequested: [agent: string, callId: string];
+  /** The agent leaves the conversation: the one who has a guest in it, or the guest. */
+  leaveRequested: [agent: string, callId: string];
   wrapUpDone: [agent: string];
   /**
    * The lease of a shown call ran out, here or on the page's own clock, and the call was taken off the screen. A call that
@@ -172,6 +187,8 @@ export interface Screens extends EventEmitter<ScreenEvents> {
   /** Shows a value that was asked for, for a minute. Nothing happens unless it was asked for on this page, of this reveal. */
   unmasked(agent: string, unmasked: Unmasked): void;
   transferFailed(agent: string, failure: { callId: string; reason: TransferProblem }): void;
+  /** Why there is no guest any more; that there is none is told by `offer`. */
+  guestGone(agent: string, gone: { callId: string; reason: GuestProblem }): void;
   /**
    * Said by the live call every 3 seconds while a screen shows it. A call that does not is taken off after `leaseMs`, by
    * the server and by the page, each on its own clock.

@@ -17,6 +17,8 @@ const offered = z.object({
   canIdentify: z.boolean(),
   canTransfer: z.boolean().optional(),
   transferredBy: z.string().optional(),
+  guest: z.object({ name: z.string(), isJoined: z.boolean() }).optional(),
+  broughtInBy: z.string().optional(),
   connectedMs: z.number().optional(),
   node: z.string().optional(),
 });
@@ -53,7 +55,8 @@ export const operations = {
   connected: z.tuple([id]),
   unmasked: z.tuple([z.object({ callId: id, revealId: id, field: z.string(), value: z.string().nullable() })]),
   transferFailed: z.tuple([z.object({ callId: id, reason: z.enum(['busy', 'unknown', 'refused', 'noAnswer']) })]),
-  clear: z.tuple([id, z.enum(['ended', 'missed', 'requeued', 'failed', 'transferred', 'leaseEnded'])]),
+  guestGone: z.tuple([z.object({ callId: id, reason: z.enum(['busy', 'unknown', 'refused', 'noAnswer', 'left']) })]),
+  clear: z.tuple([id, z.enum(['ended', 'missed', 'requeued', 'failed', 'transferred', 'left', 'leaseEnded'])]),
 } satisfies { [Name in Operation]: z.ZodType<AfterAgent<Parameters<Screens[Name]>>> };
 
 export type OperationName = keyof typeof operations;
@@ -72,6 +75,9 @@ export const events = {
   wordConfirmed: z.tuple([id, id, z.boolean()]),
   unmaskRequested: z.tuple([id, id, z.string()]),
   transferRequested: z.tuple([id, target]),
+  bringInRequested: z.tuple([id, z.string()]),
+  guestOutRequested: z.tuple([id]),
+  leaveRequested: z.tuple([id]),
   leaseLost: z.tuple([id]),
 } satisfies { [Name in EventOfCall]: z.ZodType<AfterAgent<ScreenEvents[Name]>> };
 

@@ -15,7 +15,7 @@ import { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
 import { NodeBusError, topic, type NodeBus, type Topic } from '../nodes/index.js';
 import type {
-  Availability, ClearReason, Invitation, InvitationProblem, LocalScreens, OfferedCall, Revelation, ScreenEvents, Screens, SeatOnScreen, TransferProblem, Unmasked, Warning, WordToCompare,
+  Availability, ClearReason, GuestProblem, Invitation, InvitationProblem, LocalScreens, OfferedCall, Revelation, ScreenEvents, Screens, SeatOnScreen, TransferProblem, Unmasked, Warning, WordToCompare,
 } from './contract.js';
 import { eventNames, events, messages, operations, showing, type EventName, type OperationArgs, type OperationName, type Place } from './far-messages.js';
 
@@ -177,6 +177,10 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
 
   transferFailed(agent: string, failure: { callId: string; reason: TransferProblem }): void {
     this.#ofCall(agent, failure.callId, 'transferFailed', [failure]);
+  }
+
+  guestGone(agent: string, gone: { callId: string; reason: GuestProblem }): void {
+    this.#ofCall(agent, gone.callId, 'guestGone', [gone]);
   }
 
   clear(agent: string, callId: string, reason: ClearReason): void {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Availability, ClearReason, Identified, InvitationProblem, Label, ScreenLanguage, SeatState, TransferProblem, TransferTargets, Warning } from './contract.js';
+import type { Availability, ClearReason, GuestProblem, Identified, InvitationProblem, Label, ScreenLanguage, SeatState, TransferProblem, TransferTargets, Warning } from './contract.js';
 
 /** The longest message a page may send, in bytes. */
 export const maxPageMessageBytes = 2048;
@@ -27,6 +27,9 @@ export const pageMessage = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('unmask'), callId: id, revealId: id, field }),
   z.strictObject({ type: z.literal('transferTargets'), callId: id }),
   z.strictObject({ type: z.literal('transfer'), callId: id, target: transferTarget }),
+  z.strictObject({ type: z.literal('bringIn'), callId: id, colleague: z.string().min(1).max(64) }),
+  z.strictObject({ type: z.literal('guestOut'), callId: id }),
+  z.strictObject({ type: z.literal('leave'), callId: id }),
   z.strictObject({ type: z.literal('wrapUpDone') }),
   z.strictObject({ type: z.literal('leaseEnded'), callId: id }),
 ]);
@@ -58,6 +61,10 @@ export interface CallOnPage {
   canIdentify: boolean;
   canTransfer: boolean;
   transferredBy: string | null;
+  /** The colleague whom this agent brings in. */
+  guest: { name: string; isJoined: boolean } | null;
+  /** Who brought this agent in, when it is they who are the guest. */
+  broughtInBy: string | null;
   warning: Warning | null;
   /** How long the two have been connected, when they are. */
   connectedMs?: number;
@@ -125,6 +132,7 @@ export type ServerMessage =
   | { type: 'unmasked'; callId: string; revealId: string; field: string; value: string | null; shortened: boolean; hideAfterMs: number }
   | { type: 'transferTargets'; callId: string; targets: TransferTargets }
   | { type: 'transferFailed'; callId: string; reason: TransferProblem }
+  | { type: 'guestGone'; callId: string; reason: GuestProblem }
   | { type: 'connected'; callId: string; connectedMs: number }
   | { type: 'clear'; callId: string; reason: ClearReason }
   | { type: 'replaced' }

@@ -5,7 +5,7 @@ import type { WebSocket } from 'ws';
 import type { Session, SignIn } from '../sign-in/sign-in.js';
 import { AgentScreen, type AgentAct, type Page } from './agent-screen.js';
 import type {
-  Availability, ClearReason, Invitation, InvitationProblem, LocalScreens, OfferedCall, Revelation, ScreenEvents, SeatOnScreen, TransferProblem, TransferTargets, Unmasked, Warning, WordToCompare,
+  Availability, ClearReason, GuestProblem, Invitation, InvitationProblem, LocalScreens, OfferedCall, Revelation, ScreenEvents, SeatOnScreen, TransferProblem, TransferTargets, Unmasked, Warning, WordToCompare,
 } from './contract.js';
 import type { ScreenSettings } from './labels.js';
 import { closeCodes, saidByItself } from './messages.js';
@@ -126,6 +126,10 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
     this.#screens.get(agent)?.transferFailed(callId, reason);
   }
 
+  guestGone(agent: string, { callId, reason }: { callId: string; reason: GuestProblem }): void {
+    this.#screens.get(agent)?.guestGone(callId, reason);
+  }
+
   renewLease(agent: string, callId: string): void {
     this.#screens.get(agent)?.renewLease(callId);
   }
@@ -175,6 +179,7 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
       case 'wordConfirmed': this.emit('wordConfirmed', agent, act.callId, act.confirmId, act.same); break;
       case 'unmaskRequested': this.emit('unmaskRequested', agent, act.callId, act.revealId, act.field); break;
       case 'transferRequested': this.emit('transferRequested', agent, act.callId, act.target); break;
+      case 'bringInRequested': this.emit('bringInRequested', agent, act.callId, act.colleague); break;
       case 'wrapUpDone': this.emit('wrapUpDone', agent); break;
       case 'targetsWanted': void this.#showTargets(agent, act.callId); break;
       default: this.emit(act.type, agent, act.callId);

@@ -120,7 +120,7 @@ export class DayFigures {
           this.#add(call, 'talkMs', call.talkedMs);
         } else if (happening.reason === 'abandoned') this.#add(call, 'abandoned', 1);
         return;
-      case 'call.offered': case 'call.answered': case 'call.shown': case 'call.cleared': case 'call.claimed':
+      case 'call.offered': case 'call.answered': case 'call.shown': case 'call.cleared': case 'call.claimed': case 'call.broughtIn':
     }
   }
 

@@ -26,6 +26,8 @@ const liveCall = z.strictObject({
   arrivedAt: z.int().min(0),
   identified: z.boolean(),
   agent: name.optional(),
+  /** A colleague who is in the conversation. */
+  guest: name.optional(),
 });
 export type LiveCall = z.infer<typeof liveCall>;
 
@@ -33,7 +35,7 @@ export type LiveCall = z.infer<typeof liveCall>;
 export interface CallAtReception {
   readonly id: string;
   readonly service: { readonly name: string };
-  readonly state: Pick<CallState, 'name' | 'identity' | 'agent' | 'party'>;
+  readonly state: Pick<CallState, 'name' | 'identity' | 'agent' | 'party' | 'guest'>;
   readonly stateSince: number;
   readonly startedAt: number;
 }
@@ -74,7 +76,7 @@ export function liveCallsOf(calls: Iterable<CallAtReception>): Answer {
   const live = [...calls].flatMap(({ id, service, state, stateSince, startedAt }): LiveCall[] => {
     const phase = phaseOf(state);
     if (!phase) return [];
-    return [{ id, service: service.name, phase, since: stateSince, arrivedAt: startedAt, identified: state.identity === 'verified', ...(state.agent !== undefined && { agent: state.agent }) }];
+    return [{ id, service: service.name, phase, since: stateSince, arrivedAt: startedAt, identified: state.identity === 'verified', ...(state.agent !== undefined && { agent: state.agent }), ...(state.guest?.part === 'joined' && { guest: state.guest.agent }) }];
   });
   live.sort((a, b) => a.arrivedAt - b.arrivedAt);
   return { total: live.length, calls: live.slice(0, mostToldCalls) };

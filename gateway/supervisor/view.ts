@@ -29,6 +29,8 @@ export interface CallOnPage {
   readonly identified: boolean;
   /** Name of the agent as people say it. */
   readonly agent?: string;
+  /** The same of a colleague in the conversation. */
+  readonly guest?: string;
 }
 
 export interface SupervisorView {
@@ -101,7 +103,7 @@ export async function viewOf({ tenant, calls, figures, calendar, now }: ViewSour
     calls: {
       total: gathered.total,
       silentNodes: gathered.silentNodes,
-      shown: gathered.calls.map(({ agent, ...call }) => ({ ...call, ...(agent !== undefined && { agent: nameOf.get(agent) ?? agent }) })),
+      shown: gathered.calls.map(({ agent, guest, ...call }) => ({ ...call, ...(agent !== undefined && { agent: nameOf.get(agent) ?? agent }), ...(guest !== undefined && { guest: nameOf.get(guest) ?? guest }) })),
     },
     figures: { rows: counted.rows, complete: counted.complete, since: calendar(counted.since).day === day ? counted.since : null },
   };

@@ -1,124 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { endReasons, initialState, step, type CallEvent, type CallState, type CourseOptions, type Effect } from '../../gateway/call/machine.js';
-import type { TransferTarget } from '../../gateway/call/transfer.js';
-import { SpokenCode } from '../../ivr/index.js';
-
-const code = new SpokenCode('1234567890');
-const agents = ['anna', 'bram'];
-const ids = ['id-1', 'id-2', 'id-3'];
-
-const id = fc.constantFrom(...ids);
-const agent = fc.constantFrom(...agents);
-const anyEvent: fc.Arbitrary<CallEvent> = fc.oneof(
-  fc.constant<CallEvent>({ type: 'answered' }),
-  fc.constant<CallEvent>({ type: 'answerFailed', reason: 'notAnswered' }),
-  fc.constant<CallEvent>({ type: 'greeted' }),
-  fc.constant<CallEvent>({ type: 'codeEntered', code }),
-  fc.constantFrom('notRecognised' as const, 'tooShort' as const, 'nothingHeard' as const).map((problem): CallEvent => ({ type: 'entryFailed', problem })),
-  fc.constant<CallEvent>({ type: 'personWanted' }),
-  fc.constantFrom('verified' as const, 'awaiting' as const, 'failed' as const, 'unauthenticated' as const).map((identity): CallEvent => ({ type: 'claimed', sessionId: 'session', identity })),
-  fc.constant<CallEvent>({ type: 'refused' }),
-  fc.constant<CallEvent>({ type: 'vaultFailed' }),
-  fc.record({ type: fc.constant('resultArrived' as const), sessionId: fc.constantFrom('session', 'session', 'invited-1'), identity: fc.constantFrom('verified' as const, 'failed' as const), revealId: id }),
-  fc.record({ type: fc.constant('identifyRequested' as const), agent: fc.option(agent, { nil: undefined }) }),
-  fc.record({ type: fc.constant('invited' as const), sessionId: fc.constantFrom('invited-1', 'invited-2') }),
-  fc.record({ type: fc.constant('invitationResult' as const), sessionId: fc.constantFrom('invited-1', 'invited-2'), identity: fc.constantFrom('verified' as const, 'failed' as const), confirmId: id }),
-  fc.record({ type: fc.constant('identifyWithdrawn' as const), agent }),
-  fc.record({ type: fc.constant('wordCompared' as const), agent, confirmId: id, same: fc.boolean(), revealId: id }),
-  fc.constant<CallEvent>({ type: 'resultTimedOut' }),
-  fc.record({ type: fc.constant('agentFound' as const), agent, offerId: id }),
-  fc.record({ type: fc.constant('agentAnswered' as const), offerId: id, revealId: id }),
-  fc.record({ type: fc.constant('agentFailed' as const), offerId: id }),
-  fc.record({ type: fc.constant('acknowledged' as const), revealId: id }),
-  fc.record({ type: fc.constant('acknowledgementMissed' as const), revealId: id }),
-  fc.record({ type: fc.constant('agentDeclined' as const), revealId: id }),
-  fc.record({ type: fc.constant('screenReturned' as const), agent, revealId: id }),
-  fc.record({ type: fc.constant('bridgeFailed' as const), revealId: id }),
-  fc.constant<CallEvent>({ type: 'agentHungUp' }),
-  fc.record({ type: fc.constant('agentEnded' as const), agent }),
-  fc.constant<CallEvent>({ type: 'callerHungUp' }),
-  fc.constant<CallEvent>({ type: 'waitedTooLong' }),
-  fc.constant<CallEvent>({ type: 'mediaLost' }),
-  fc.constant<CallEvent>({ type: 'sipLost' }),
-  fc.constant<CallEvent>({ type: 'drained' }),
-  fc.record({ type: fc.constant('agentTakenAway' as const), agent }),
-  fc.record({ type: fc.constant('transferRequested' as const), agent, target: fc.constantFrom<TransferTarget>(
-    { kind: 'agent', wanted: { agent: 'bram', until: 1 } }, { kind: 'service', service: 'other' }, { kind: 'outside', number: '+31701234567' },
-  ) }),
-  fc.record({ type: fc.constant('successorNamed' as const), agent, offerId: id }),
-  fc.record({ type: fc.constant('successorAnswered' as const), offerId: id, revealId: id }, { requiredKeys: ['type', 'offerId', 'revealId'] }),
-  fc.record({ type: fc.constant('successorAnswered' as const), offerId: id, revealId: id, agent }),
-  fc.record({ type: fc.constant('successorFailed' as const), offerId: id }),
-  fc.record({ type: fc.constant('partyAnswered' as const), dialId: fc.integer({ min: 1, max: 3 }) }),
-  fc.record({ type: fc.constant('partyFailed' as const), dialId: fc.integer({ min: 1, max: 3 }) }),
-  fc.record({ type: fc.constant('partyHungUp' as const), dialId: fc.integer({ min: 1, max: 3 }) }),
-  fc.record({ type: fc.constant('agentBound' as const), agent, revealId: id }),
-  fc.constant<CallEvent>({ type: 'agentUnbound' }),
-  fc.constantFrom<CallEvent>({ type: 'callbackWanted' }, { type: 'callbackArranged' }, { type: 'callbackKept' }, { type: 'callBackDue' }, { type: 'callBackFailed' }, { type: 'promiseOver' }),
-  fc.boolean().map((isCaller): CallEvent => ({ type: 'calledBack', isCaller })),
-  fc.constant<CallEvent>({ type: 'closedNow' }),
-  fc.constant<CallEvent>({ type: 'queueFull' }),
-);
-/** Mostly the way a call usually goes, with anything in between: plain random events rarely get past the greeting. */
-const usualWay: CallEvent[] = [
-  { type: 'answered' }, { type: 'greeted' }, { type: 'codeEntered', code }, { type: 'claimed', sessionId: 'session', identity: 'verified' },
-  { type: 'agentFound', agent: 'anna', offerId: 'id-1' }, { type: 'agentAnswered', offerId: 'id-1', revealId: 'id-2' }, { type: 'acknowledged', revealId: 'id-2' },
-];
-/** And then identifies once more, during the call. */
-const againDuringTheCall: CallEvent[] = [
-  { type: 'identifyRequested', agent: 'anna' }, { type: 'invited', sessionId: 'invited-1' },
-  { type: 'invitationResult', sessionId: 'invited-1', identity: 'verified', confirmId: 'id-3' },
-  { type: 'wordCompared', agent: 'anna', confirmId: 'id-3', same: true, revealId: 'id-1' },
-];
-const longWay = [...usualWay, ...againDuringTheCall];
-/** By the PBX's queue, from one agent to another. */
-const pbxWay: CallEvent[] = [
-  ...usualWay.slice(0, 4), { type: 'partyAnswered', dialId: 1 }, { type: 'agentBound', agent: 'anna', revealId: 'id-1' },
-  { type: 'agentUnbound' }, { type: 'agentBound', agent: 'bram', revealId: 'id-2' },
-];
-/** A colleague's phone takes over. */
-const attendedWay: CallEvent[] = [
-  ...usualWay, { type: 'successorNamed', agent: 'anna', offerId: 'id-3' }, { type: 'successorAnswered', offerId: 'id-3', revealId: 'id-1', agent: 'bram' },
-  { type: 'acknowledged', revealId: 'id-1' },
-];
-/** Called back in place of waiting. */
-const callbackWay: CallEvent[] = [
-  ...usualWay.slice(0, 4), { type: 'callbackWanted' }, { type: 'callbackArranged' }, { type: 'callerHungUp' }, { type: 'agentFound', agent: 'anna', offerId: 'id-1' },
-  { type: 'calledBack', isCaller: true }, ...usualWay.slice(4),
-];
-/** And somebody else answers. */
-const strangerWay = callbackWay.map((event): CallEvent => (event.type === 'calledBack' ? { ...event, isCaller: false } : event));
-const history = fc.constantFrom(longWay, longWay, pbxWay, attendedWay, callbackWay, strangerWay).chain((way) => fc.tuple(fc.constant(way), fc.integer({ min: 2, max: way.length }), fc.array(anyEvent, { maxLength: 25, size: 'max' }))).chain(([way, kept, extra]) =>
-  fc.shuffledSubarray(extra.map((_, i) => i), { minLength: extra.length }).map((order) => {
-    const events = way.slice(0, kept);
-    order.forEach((at, i) => events.splice((at * 7) % (events.length + 1), 0, extra[i]!));
-    return events;
-  }),
-);
-const someOptions: fc.Arbitrary<CourseOptions> = fc.record({
-  attemptsPerCall: fc.integer({ min: 1, max: 4 }),
-  onMissingAck: fc.constantFrom('requeue' as const, 'unidentified' as const),
-  maxSetbacks: fc.integer({ min: 0, max: 3 }),
-  delivery: fc.constantFrom('waitingRoom' as const, 'waitingRoom' as const, 'pbxQueue' as const),
-  overflow: fc.subarray(['closed', 'full', 'waitedTooLong'] as const),
-});
-
-interface Moment { event: CallEvent; before: CallState; after: CallState; effects: readonly Effect[] }
-
-function live(events: readonly CallEvent[], options: CourseOptions): Moment[] {
-  let state = initialState;
-  return events.map((event) => {
-    const before = state;
-    const next = step(before, event, options);
-    state = next.state;
-    return { event, before, after: next.state, effects: next.effects };
-  });
-}
-
-function holds(check: (moments: Moment[], options: CourseOptions) => void, runs = 3_000): void {
-  fc.assert(fc.property(history, someOptions, (events, options) => check(live(events, options), options)), { numRuns: runs });
-}
+import { endReasons, step, type CallEvent, type CallState, type CourseOptions } from '../../gateway/call/machine.js';
+import { code, holds, live, longWay, usualWay } from './histories.js';
 
 describe('the usual call', () => {
   const options: CourseOptions = { attemptsPerCall: 3, onMissingAck: 'requeue', maxSetbacks: 3, delivery: 'waitingRoom', overflow: [] };
@@ -170,10 +52,13 @@ describe('whatever happens in whatever order', () => {
       for (const { event, before, after, effects } of moments) {
         for (const effect of effects) {
           if (effect.do !== 'reveal') continue;
-          expect(effect.agent).toBe(event.type === 'agentBound' || event.type === 'successorAnswered' ? event.agent : before.agent);
+          // A colleague who took part without a screen has the call when the agent leaves.
+          const stays = effects.some(({ do: what }) => what === 'promoteGuest') ? before.guest?.agent : before.agent;
+          expect(effect.agent).toBe(event.type === 'agentBound' || event.type === 'successorAnswered' ? event.agent : stays);
           expect(effect.agent).toBe(after.agent);
           if (effect.sessionId !== undefined) expect(effect.sessionId).toBe(event.type === 'wordCompared' ? before.invitation?.sessionId : before.sessionId);
-          expect(['agentAnswered', 'screenReturned', 'acknowledgementMissed', 'resultArrived', 'wordCompared', 'agentBound', 'successorAnswered']).toContain(event.type);
+          if (effect.agent === stays && stays !== before.agent) expect(before.guest?.isBlind).toBe(true);
+          else expect(['agentAnswered', 'screenReturned', 'acknowledgementMissed', 'resultArrived', 'wordCompared', 'agentBound', 'successorAnswered']).toContain(event.type);
           if (effect.sessionId !== undefined) expect(after.shown).toBe(true);
         }
       }

@@ -92,10 +92,10 @@ export class RedisDesk extends DeskNode {
     return this.value.now();
   }
 
-  override occupy(agent: string, callId: string, service?: string): Promise<boolean> {
+  override occupy(agent: string, callId: string, service?: string, rings?: boolean): Promise<boolean> {
     // Whose screen is elsewhere may have a call there, and there is nobody to ask.
     if (this.alone && !this.isOurs(agent)) return Promise.resolve(false);
-    return super.occupy(agent, callId, service);
+    return super.occupy(agent, callId, service, rings);
   }
 
   protected submit(act: DeskAct): void {

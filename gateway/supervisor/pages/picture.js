@@ -94,7 +94,7 @@ function calls({ calls: { total, shown, silentNodes } }, { language, now }) {
             { content: w.phases[call.phase], className: `phase ${call.phase}` },
             clock(now - call.since), clock(now - call.arrivedAt),
             { content: call.identified ? w.yes : w.no, className: call.identified ? 'yes' : 'no' },
-            call.agent ?? w.nobody,
+            call.guest ? fill(w.together, { agent: call.agent, guest: call.guest }) : (call.agent ?? w.nobody),
           ],
         }))),
     total > shown.length && h('p', { class: 'note' }, fill(w.moreCalls, { shown: shown.length, n: total })));
