@@ -11,7 +11,7 @@ const folder = new URL('./pages/', import.meta.url);
 const assetTypes: ReadonlyArray<readonly [name: string, type: string]> = [
   ['style.css', 'text/css; charset=utf-8'],
   ['icon.svg', 'image/svg+xml'],
-  ...['screen', 'alerts', 'availability', 'dom', 'identify', 'identity', 'lease', 'prefs', 'settings', 'shortcuts', 'socket', 'time', 'transfer', 'words']
+  ...['screen', 'alerts', 'availability', 'conference', 'dom', 'identify', 'identity', 'lease', 'prefs', 'settings', 'shortcuts', 'socket', 'time', 'transfer', 'words']
     .map((name) => [`${name}.js`, 'text/javascript; charset=utf-8'] as const),
 ];
 

@@ -172,6 +172,46 @@ export const states: readonly State[] = [
     },
   },
   {
+    name: 'guest-ringing',
+    enter: async (listener, page) => {
+      await revealed(listener, page);
+      await page.locator('#transfer-start').click();
+      await page.locator('.choice.available').first().waitFor();
+      await page.locator('.choice input').first().check();
+      await page.locator('#transfer-bring-in').click();
+      await until('the wish to bring in', () => listener.told.some(([event]) => event === 'bringInRequested'));
+      listener.screens.offer('anna', call('c1', { canTransfer: true, guest: { name: 'Bram Jansen', isJoined: false } }));
+      await page.locator('#guest.ringing').waitFor();
+    },
+  },
+  {
+    name: 'guest-joined',
+    enter: async (listener, page) => {
+      await revealed(listener, page);
+      listener.screens.offer('anna', call('c1', { canTransfer: true, guest: { name: 'Bram Jansen', isJoined: true } }));
+      await page.locator('#guest.joined').waitFor();
+    },
+  },
+  {
+    name: 'guest-gone',
+    enter: async (listener, page) => {
+      await revealed(listener, page);
+      listener.screens.offer('anna', call('c1', { canTransfer: true, guest: { name: 'Bram Jansen', isJoined: false } }));
+      await page.locator('#guest.ringing').waitFor();
+      listener.screens.offer('anna', call('c1', { canTransfer: true }));
+      listener.screens.guestGone('anna', { callId: 'c1', reason: 'noAnswer' });
+      await page.locator('#guest.gone').waitFor();
+    },
+  },
+  {
+    name: 'brought-in',
+    enter: async (listener, page) => {
+      listener.screens.offer('anna', call('c1', { broughtInBy: 'Bram Jansen', canIdentify: false }));
+      await page.locator('#call.ringing').waitFor();
+    },
+  },
+  { name: 'brought-in-joined', enter: (listener, page) => revealed(listener, page, {}, { broughtInBy: 'Bram Jansen', canIdentify: false, canTransfer: false }) },
+  {
     name: 'settings',
     enter: async (_listener, page) => {
       await page.locator('#settings-open').click();

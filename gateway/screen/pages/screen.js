@@ -2,9 +2,10 @@
 //
 // - Whatever the page does not understand, cannot reach or was not told lately makes it blank first.
 // - The parts: socket.js (the way to the server), lease.js (how long what is shown may stand), identity.js (who calls),
-//   identify.js (identification during the call), transfer.js, availability.js, alerts.js, settings.js, shortcuts.js.
+//   identify.js (identification during the call), transfer.js, conference.js (a colleague in the conversation), availability.js, alerts.js, settings.js, shortcuts.js.
 import { alertTo } from './alerts.js';
 import { endWrapUp, hearAvailability, hearSeat, idleState, renderAvailability, startAvailability, tickAvailability, toggleAvailability } from './availability.js';
+import { forgetConference, hearConference, isGuest, renderConference, startConference } from './conference.js';
 import { $, isDrawn, setIcon, setText } from './dom.js';
 import { forgetIdentify, hearIdentify, identifyRevealed, identifyTitle, keepFocus, renderIdentify, startIdentify, tickIdentify } from './identify.js';
 import { blankIdentity, drawIdentity, focusIdentity, hearUnmasked, identityAge, identityAgo, renderIdentity, startIdentity } from './identity.js';
@@ -25,7 +26,7 @@ const stateIcons = { break: 'cup', resting: 'cup', wrapUp: 'pen' };
 
 let language = chosenLanguage();
 let connection = 'connecting'; // connecting | live | lost | replaced
-let call = null; // nothing private: { callId, service, language, identified, phase, canIdentify, canTransfer, transferredBy, warning }
+let call = null; // nothing private: { callId, service, language, identified, phase, canIdentify, canTransfer, transferredBy, guest, broughtInBy, warning }
 let waitedFrom = 0; // on the clock of performance.now()
 let connectedFrom = 0;
 let isProvedDuringCall = false;
@@ -108,7 +109,7 @@ function hearOfCall(message) {
       lastReason = message.reason;
       return render();
     default:
-      return hearIdentify(message) || hearTransfer(message) ? render() : undefined;
+      return hearIdentify(message) || hearTransfer(message) || hearConference(message) ? render() : undefined;
   }
 }
 
@@ -117,6 +118,7 @@ function forgetCall() {
   blankIdentity();
   forgetIdentify();
   closeTransfer();
+  forgetConference();
   endLease();
   call = null;
   isProvedDuringCall = false;
@@ -176,11 +178,14 @@ function render() {
   $('fact-identified').className = call ? call.identified : '';
   $('fact-from-row').hidden = !call?.transferredBy;
   setText($('fact-from'), call?.transferredBy ?? '');
-  $('end').hidden = !call || call.phase === 'ringing';
+  $('fact-by-row').hidden = !isGuest(call);
+  setText($('fact-by'), call?.broughtInBy ?? '');
+  $('end').hidden = !call || call.phase === 'ringing' || isGuest(call);
   $('warning').hidden = !call?.warning || isWarningSeen;
   setText($('warning-text'), call?.warning && !isWarningSeen ? w.warnings[call.warning] : '');
   renderIdentity(language);
-  renderTransfer(language, call?.phase === 'connected' && call.canTransfer);
+  renderTransfer(language, mayTransfer());
+  renderConference(language, live ? call : null);
   renderSettings(language);
   renderShortcuts();
   renderClocks();
@@ -233,8 +238,9 @@ function chosenLanguage() {
 
 // ---- what the agent does ----------------------------------------------------------------------------------------
 
+const mayTransfer = () => call?.phase === 'connected' && call.canTransfer && !call.guest;
 const offerTransfer = () => {
-  if (call?.phase === 'connected' && call.canTransfer) openTransfer(call.callId);
+  if (mayTransfer()) openTransfer(call.callId);
 };
 
 $('language').addEventListener('click', () => {
@@ -324,6 +330,7 @@ startIdentity(say, announce);
 startIdentify(say, render);
 startAvailability(say, render);
 startSettings(render);
+startConference(say, render);
 startTransfer(say, (wish) => (wish === 'openTransfer' ? offerTransfer() : render()));
 startSocket({
   heard: hear,

@@ -1,4 +1,4 @@
-// Sending the caller on: to a colleague, to the line of a service, or to a number outside.
+// Sending the caller on: to a colleague, to the line of a service, or to a number outside. Or bringing the colleague in.
 //
 // Nothing of the caller is in here. The list is asked for when the agent opens it, and again while it is open.
 import { $, element, setText } from './dom.js';
@@ -19,7 +19,7 @@ const number = $('transfer-number');
 let say = () => undefined;
 let changed = () => undefined;
 let language = 'nl';
-/** What is open: { callId, targets, chosen, isSending, problem }; null when nothing is. */
+/** What is open: { callId, targets, chosen, isSending, isAsking, problem }; null when nothing is. */
 let open = null;
 let refresh = 0;
 
@@ -46,7 +46,7 @@ export function hearTransfer(message) {
 
 export function openTransfer(callId) {
   if (open) return;
-  open = { callId, targets: null, chosen: null, isSending: false, problem: null };
+  open = { callId, targets: null, chosen: null, isSending: false, isAsking: false, problem: null };
   say({ type: 'transferTargets', callId });
   refresh = setInterval(() => {
     if (!open.isSending && document.visibilityState === 'visible') say({ type: 'transferTargets', callId });
@@ -75,14 +75,14 @@ export function renderTransfer(shownLanguage, isOffered) {
   if (!open) return;
   const isOutside = open.chosen?.kind === 'number';
   const entries = open.targets ? open.targets.agents.length + open.targets.services.length : 0;
-  setText($('transfer-status'), open.isSending ? w.transferring : open.targets === null ? w.fetching : entries === 0 && !open.targets.outside ? w.nobodyThere : '');
-  setText($('transfer-problem'), open.problem ? w.transferProblems[open.problem] : '');
+  setText($('transfer-status'), open.isSending ? (open.isAsking ? w.askingIn : w.transferring) : open.targets === null ? w.fetching : entries === 0 && !open.targets.outside ? w.nobodyThere : '');
+  setText($('transfer-problem'), open.problem ? (open.isAsking && open.problem in w.guestProblems ? w.guestProblems : w.transferProblems)[open.problem] : '');
   $('transfer-search-row').hidden = entries <= searchFrom;
   $('transfer-outside').hidden = !open.targets?.outside;
   $('transfer-warning').hidden = !isOutside;
   $('transfer-number-row').hidden = !isOutside;
   // Disabled in words only: a button that cannot have the focus would lose it in the middle of a transfer.
-  $('transfer-go').setAttribute('aria-disabled', String(open.isSending));
+  for (const id of ['transfer-go', 'transfer-bring-in']) $(id).setAttribute('aria-disabled', String(open.isSending));
 }
 
 /** Draws the list anew; who had the focus keeps it, and what was chosen stays chosen if it is still there. */
@@ -161,11 +161,23 @@ $('transfer-form').addEventListener('submit', (event) => {
     }
     target = { kind: 'number', number: plain };
   }
-  open.isSending = true;
-  open.problem = null;
-  say({ type: 'transfer', callId: open.callId, target });
-  changed();
+  send({ type: 'transfer', callId: open.callId, target }, false);
 });
+$('transfer-bring-in').addEventListener('click', () => {
+  if (!open || open.isSending) return;
+  if (open.chosen?.kind !== 'agent') {
+    open.problem = open.chosen ? 'onlyColleague' : 'noChoice';
+    return changed();
+  }
+  send({ type: 'bringIn', callId: open.callId, colleague: open.chosen.name }, true);
+});
+function send(message, isAsking) {
+  open.isSending = true;
+  open.isAsking = isAsking;
+  open.problem = null;
+  say(message);
+  changed();
+}
 function close() {
   if (!open) return;
   closeTransfer();

@@ -18,6 +18,7 @@ export const words = {
     idleHint: 'Een gesprek verschijnt hier vanzelf.',
     placeholder: { verified: 'Neem op: dan verschijnt hier wie er belt.', other: 'Neem op: dan staat hier wat er van de beller bekend is.', fetching: 'De gegevens worden opgehaald…' },
     transferred: 'De beller is doorverbonden. De gegevens zijn van het scherm.',
+    left: 'U bent uit het gesprek. De gegevens zijn van het scherm.',
     leaseEnded: 'Het gesprek is niet meer te volgen. De gegevens zijn van het scherm gehaald.',
     ended: 'Het gesprek is beëindigd. De gegevens zijn van het scherm.',
     missed: 'U hebt niet opgenomen. Het gesprek is naar een collega.',
@@ -50,7 +51,19 @@ export const words = {
     seatStates: { away: 'afwezig', break: 'pauze', available: 'beschikbaar', offered: 'telefoon gaat over', busy: 'in gesprek', wrapUp: 'nawerktijd', resting: 'even rust' },
     transferProblems: {
       busy: 'Bezet. De beller is nog bij u.', unknown: 'Doorverbinden lukte niet. De beller is nog bij u.', refused: 'Geweigerd. De beller is nog bij u.',
-      noAnswer: 'Er werd niet opgenomen. De beller is nog bij u.', noChoice: 'Kies eerst naar wie.', noNumber: 'Dit is geen telefoonnummer. Typ alleen cijfers, eventueel met een + ervoor.',
+      noAnswer: 'Er werd niet opgenomen. De beller is nog bij u.', noChoice: 'Kies eerst naar wie.', onlyColleague: 'Alleen een collega kan erbij komen. Kies een collega.', noNumber: 'Dit is geen telefoonnummer. Typ alleen cijfers, eventueel met een + ervoor.',
+    },
+    bringIn: 'Erbij vragen', askingIn: 'Uw collega wordt gevraagd…', broughtInBy: 'Erbij gevraagd door', leave: 'Verlaat het gesprek', takeOut: 'Haal uit het gesprek', askNoMore: 'Toch niet',
+    // Who else is in the conversation, and what that means.
+    guest: {
+      ringing: ['{name} wordt erbij gevraagd', 'De telefoon van uw collega gaat over. U praat intussen verder met de beller.'],
+      joined: ['{name} praat mee', 'U hoort elkaar alle drie. Verlaat u het gesprek, dan gaat uw collega verder met de beller en gaan de gegevens van uw scherm.'],
+      self: ['U praat mee', '{name} heeft u erbij gevraagd. Verlaat u het gesprek, dan praten zij samen verder.'],
+      gone: '{name} is er niet bij',
+    },
+    guestProblems: {
+      busy: 'Bezet. De beller is nog bij u.', noAnswer: 'Er werd niet opgenomen. De beller is nog bij u.', refused: 'Geweigerd. De beller is nog bij u.',
+      unknown: 'Erbij vragen lukte niet. De beller is nog bij u.', left: 'Uw collega is uit het gesprek. De beller is nog bij u.',
     },
     settings: 'Instellingen', lock: 'Vergrendel', supervisorPage: 'Overzicht telefoon', auditPage: 'Inzagelogboek', inTab: '(opent in een nieuw tabblad)',
     notify: 'Melding op het bureaublad als uw telefoon overgaat', notifyNote: 'Met de dienst en de taal, nooit met iets van de beller.',
@@ -99,6 +112,7 @@ export const words = {
     idleHint: 'A call appears here by itself.',
     placeholder: { verified: 'Answer: then it is shown here who is calling.', other: 'Answer: then it is shown here what is known of the caller.', fetching: 'The details are being fetched…' },
     transferred: 'The caller was transferred. The details are off the screen.',
+    left: 'You are out of the conversation. The details are off the screen.',
     leaseEnded: 'The call can no longer be followed. The details were taken off the screen.',
     ended: 'The call has ended. The details are off the screen.',
     missed: 'You did not answer. The call went to a colleague.',
@@ -131,7 +145,18 @@ export const words = {
     seatStates: { away: 'away', break: 'on a break', available: 'available', offered: 'telephone is ringing', busy: 'in a call', wrapUp: 'wrap-up', resting: 'short rest' },
     transferProblems: {
       busy: 'Busy. The caller is still with you.', unknown: 'The transfer did not succeed. The caller is still with you.', refused: 'Refused. The caller is still with you.',
-      noAnswer: 'Nobody answered. The caller is still with you.', noChoice: 'Choose first where to.', noNumber: 'This is not a telephone number. Type digits only, with a + before them if need be.',
+      noAnswer: 'Nobody answered. The caller is still with you.', noChoice: 'Choose first where to.', onlyColleague: 'Only a colleague can be brought in. Choose a colleague.', noNumber: 'This is not a telephone number. Type digits only, with a + before them if need be.',
+    },
+    bringIn: 'Bring in', askingIn: 'Your colleague is being asked…', broughtInBy: 'Brought in by', leave: 'Leave the conversation', takeOut: 'Take out', askNoMore: 'Never mind',
+    guest: {
+      ringing: ['{name} is being brought in', 'Your colleague\'s telephone is ringing. Meanwhile you go on talking with the caller.'],
+      joined: ['{name} is in the conversation', 'All three of you hear each other. If you leave the conversation, your colleague goes on with the caller, and the details leave your screen.'],
+      self: ['You are in the conversation', '{name} brought you in. If you leave the conversation, they go on together.'],
+      gone: '{name} is not in the conversation',
+    },
+    guestProblems: {
+      busy: 'Busy. The caller is still with you.', noAnswer: 'Nobody answered. The caller is still with you.', refused: 'Refused. The caller is still with you.',
+      unknown: 'Bringing in did not succeed. The caller is still with you.', left: 'Your colleague has left the conversation. The caller is still with you.',
     },
     settings: 'Settings', lock: 'Lock', supervisorPage: 'Telephone overview', auditPage: 'Audit trail', inTab: '(opens in a new tab)',
     notify: 'Desktop notification when your telephone rings', notifyNote: 'With the service and the language, never with anything of the caller.',
