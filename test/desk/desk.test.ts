@@ -207,4 +207,25 @@ describe.each(kinds)('a desk $name', ({ most, runs, topology }) => {
       await until(() => caller.state === 'offered', 'the next one to be offered');
     });
   }, 60_000);
+
+  it('a seat that is taken for a phone that rings is offered until it is answered, and costs no wrap-up before that', async () => {
+    await withOffice(most, async (office) => {
+      const [here, there] = [office.nodes[0]!.desk, office.nodes[most - 1]!.desk];
+      office.comes('anna', 0);
+      await office.quiet();
+      expect(await there.occupy('anna', 'brought in', 'Passports', true)).toBe(true);
+      expect(await here.seatOf('anna')).toMatchObject({ state: 'offered', callId: 'brought in' });
+      expect(await here.occupy('anna', 'another', 'Passports', true)).toBe(false);
+      there.free('anna', 'brought in', 'moved');
+      await until(async () => (await here.seatOf('anna'))?.state === 'available', 'anna to be free at once');
+      expect(await there.occupy('anna', 'brought in', 'Passports', true)).toBe(true);
+      there.answered('anna', 'brought in');
+      await until(async () => (await here.seatOf('anna'))?.state === 'busy', 'anna to be busy');
+      const caller = office.arrives(0);
+      await until(async () => (await here.snapshot()).queues.some(({ waiting }) => waiting === 1), 'the next one to wait');
+      expect(caller.state).toBe('waiting');
+      there.free('anna', 'brought in', 'ended');
+      await until(() => caller.state === 'offered', 'the next one to be offered');
+    });
+  }, 60_000);
 });

@@ -19,7 +19,8 @@ const peers = new Peers();
 afterEach(() => peers.stopAll());
 
 const eventNames = [
-  'present', 'returned', 'gone', 'availability', 'acknowledged', 'endRequested', 'identifyRequested', 'identifyWithdrawn', 'wordConfirmed', 'unmaskRequested', 'transferRequested', 'wrapUpDone', 'leaseLost',
+  'present', 'returned', 'gone', 'availability', 'acknowledged', 'endRequested', 'identifyRequested', 'identifyWithdrawn', 'wordConfirmed', 'unmaskRequested', 'transferRequested', 'bringInRequested', 'guestOutRequested', 'leaveRequested',
+  'wrapUpDone', 'leaseLost',
 ] as const satisfies (keyof ScreenEvents)[];
 
 /** Which call each agent has. */
@@ -129,6 +130,16 @@ describe('a call on one node, its agent before a screen of another', () => {
     await until(() => here!.of('transferRequested').length === 1, 'the wish to transfer', soonMs);
     screens.transferFailed('anna', { callId: 'c1', reason: 'busy' });
     await page.told('transferFailed');
+    page.say({ type: 'bringIn', callId: 'c1', colleague: 'bram' });
+    await until(() => here!.of('bringInRequested').length === 1, 'the wish to bring a colleague in', soonMs);
+    screens.offer('anna', call('c1', { canTransfer: true, guest: { name: 'Bram', isJoined: true } }));
+    expect((await page.told('update')).call).toMatchObject({ guest: { name: 'Bram', isJoined: true } });
+    page.say({ type: 'leave', callId: 'c1' });
+    page.say({ type: 'guestOut', callId: 'c1' });
+    await until(() => here!.of('guestOutRequested').length === 1 && here!.of('leaveRequested').length === 1, 'the goodbyes', soonMs);
+    screens.offer('anna', call('c1', { canTransfer: true }));
+    screens.guestGone('anna', { callId: 'c1', reason: 'left' });
+    expect(await page.told('guestGone')).toMatchObject({ reason: 'left' });
     screens.seat('anna', { state: 'busy' });
     expect((await page.told('seat')).seat).toMatchObject({ state: 'busy' });
     screens.renewLease('anna', 'c1');
@@ -137,11 +148,12 @@ describe('a call on one node, its agent before a screen of another', () => {
     screens.clear('anna', 'c1', 'ended');
     await page.told('clear');
     expect(messages(page).map(({ type }) => type).filter((type) => type !== 'availability')).toEqual([
-      'hello', 'offer', 'warning', 'reveal', 'connected', 'unmasked', 'invitationFailed', 'invitation', 'confirmWord', 'identifyFailed', 'transferFailed', 'seat', 'clear',
+      'hello', 'offer', 'warning', 'reveal', 'connected', 'unmasked', 'invitationFailed', 'invitation', 'confirmWord', 'identifyFailed', 'transferFailed', 'update', 'update', 'guestGone', 'seat', 'clear',
     ]);
     expect(here!.told).toEqual([
       ['acknowledged', 'anna', 'c1', 'r1'], ['unmaskRequested', 'anna', 'c1', 'r1', 'bsn'], ['identifyRequested', 'anna', 'c1'], ['wordConfirmed', 'anna', 'c1', 'w1', false],
-      ['identifyWithdrawn', 'anna', 'c1'], ['transferRequested', 'anna', 'c1', { kind: 'agent', name: 'bram' }], ['endRequested', 'anna', 'c1'],
+      ['identifyWithdrawn', 'anna', 'c1'], ['transferRequested', 'anna', 'c1', { kind: 'agent', name: 'bram' }],
+      ['bringInRequested', 'anna', 'c1', 'bram'], ['leaveRequested', 'anna', 'c1'], ['guestOutRequested', 'anna', 'c1'], ['endRequested', 'anna', 'c1'],
     ]);
     // The node of the screen is told of the agent, and of nothing that the agent does with a call of another.
     page.say({ type: 'availability', value: 'break' });

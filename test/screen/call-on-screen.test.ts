@@ -120,6 +120,52 @@ describe('transfer', () => {
   });
 });
 
+describe('a colleague in the conversation', () => {
+  it('is asked in once, may be sent away while there is one, and has the conversation left to them only when they are in it', async () => {
+    await answered({ canTransfer: true });
+    client.say({ type: 'guestOut', callId: 'c1' });
+    client.say({ type: 'leave', callId: 'c1' });
+    client.say({ type: 'bringIn', callId: 'c1', colleague: 'bram' });
+    client.say({ type: 'bringIn', callId: 'c1', colleague: 'cor' });
+    await until('the wish', () => told('bringInRequested').length > 0);
+    listener.screens.offer('anna', call('c1', { canTransfer: true, guest: { name: 'Bram', isJoined: false } }));
+    expect(await client.told('update')).toMatchObject({ call: { guest: { name: 'Bram', isJoined: false }, broughtInBy: null, phase: 'connected' } });
+    // Neither a third one nor a transfer beside a guest; nothing is left to who is not there yet.
+    client.say({ type: 'bringIn', callId: 'c1', colleague: 'cor' });
+    client.transfer({ kind: 'agent', name: 'cor' });
+    client.say({ type: 'leave', callId: 'c1' });
+    client.say({ type: 'guestOut', callId: 'another' });
+    client.say({ type: 'guestOut', callId: 'c1' });
+    await until('the second wish', () => told('guestOutRequested').length > 0);
+    listener.screens.offer('anna', call('c1', { canTransfer: true }));
+    listener.screens.guestGone('anna', { callId: 'c1', reason: 'noAnswer' });
+    expect(await client.told('guestGone')).toEqual({ type: 'guestGone', callId: 'c1', reason: 'noAnswer' });
+    listener.screens.offer('anna', call('c1', { canTransfer: true, guest: { name: 'Bram', isJoined: true } }));
+    client.say({ type: 'leave', callId: 'c1' });
+    await until('the last wish', () => told('leaveRequested').length > 0);
+    await heardAll();
+    expect(told('bringInRequested')).toEqual([['bringInRequested', 'anna', 'c1', 'bram']]);
+    expect(told('transferRequested')).toEqual([]);
+    expect(told('guestOutRequested')).toEqual([['guestOutRequested', 'anna', 'c1']]);
+    expect(told('leaveRequested')).toEqual([['leaveRequested', 'anna', 'c1']]);
+  });
+
+  it('leaves when they are the one whom this page is for, and not while their telephone rings', async () => {
+    listener.screens.offer('anna', call('c1', { broughtInBy: 'Bram' }));
+    expect(await client.told('offer')).toMatchObject({ call: { broughtInBy: 'Bram', canTransfer: false } });
+    client.say({ type: 'leave', callId: 'c1' });
+    client.say({ type: 'bringIn', callId: 'c1', colleague: 'cor' });
+    await heardAll();
+    expect(told('leaveRequested')).toEqual([]);
+    await answered({ broughtInBy: 'Bram' });
+    client.say({ type: 'leave', callId: 'c1' });
+    client.say({ type: 'bringIn', callId: 'c1', colleague: 'cor' });
+    await until('the wish', () => told('leaveRequested').length > 0);
+    await heardAll();
+    expect(told('bringInRequested')).toEqual([]);
+  });
+});
+
 describe('the lease', () => {
   it('ends a call that is not renewed, and not one that is', async () => {
     await answered();

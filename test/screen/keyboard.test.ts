@@ -53,6 +53,36 @@ async function answered(): Promise<void> {
 }
 
 describe('by keyboard alone', { timeout: 60_000 }, () => {
+  it('a colleague: bring in, take out, leave the conversation to them; the focus stays near', async () => {
+    await logInOn(page, listener);
+    await answered();
+    await shortcut('D');
+    await page.locator('.choice.available').first().waitFor();
+    await tabTo(/^Els|^Bram/);
+    await press('Space');
+    await tabTo('Erbij vragen');
+    await press('Enter');
+    await until('the wish', () => told('bringInRequested').length === 1);
+    expect(told('bringInRequested')[0]).toEqual(['bringInRequested', 'anna', 'c1', 'bram']);
+    listener.screens.offer('anna', call('c1', { canTransfer: true, guest: { name: 'Bram Jansen', isJoined: false } }));
+    await page.locator('#guest.ringing').waitFor();
+    expect(await focused()).toBe('Bram Jansen wordt erbij gevraagd');
+    await tabTo('Toch niet');
+    await press('Enter');
+    await until('the change of mind', () => told('guestOutRequested').length === 1);
+    listener.screens.offer('anna', call('c1', { canTransfer: true }));
+    await page.locator('#guest').waitFor({ state: 'hidden' });
+    expect(await page.evaluate('document.activeElement !== document.body')).toBe(true);
+    listener.screens.offer('anna', call('c1', { canTransfer: true, guest: { name: 'Bram Jansen', isJoined: true } }));
+    await page.locator('#guest.joined').waitFor();
+    await tabTo('Verlaat het gesprek');
+    await press('Enter');
+    await until('the goodbye', () => told('leaveRequested').length === 1);
+    listener.screens.clear('anna', 'c1', 'left');
+    await page.locator('#news').getByText('U bent uit het gesprek').waitFor();
+    expect(await page.title()).not.toBe('a pointer was used');
+  });
+
   it('a whole call: log in, see, unmask, copy, transfer in vain, identify again, end, wrap up, lock', async () => {
     await page.goto(`${listener.origin}/screen`);
     await tabTo(/^Gebruikersnaam/);

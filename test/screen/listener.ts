@@ -33,7 +33,7 @@ export async function startListener(options: Partial<Omit<ScreensOptions, 'signI
   // Calls of these tests do not say that they are alive, except where that is what is tested.
   const screens = createScreens({ agents: accounts, log, leaseMs: Infinity, ...options, signIn });
   const told: unknown[][] = [];
-  for (const event of ['present', 'gone', 'availability', 'acknowledged', 'endRequested', 'identifyRequested', 'identifyWithdrawn', 'wordConfirmed', 'unmaskRequested', 'transferRequested', 'wrapUpDone', 'leaseLost', 'returned', 'locked', 'unlocked'] as const) {
+  for (const event of ['present', 'gone', 'availability', 'acknowledged', 'endRequested', 'identifyRequested', 'identifyWithdrawn', 'wordConfirmed', 'unmaskRequested', 'transferRequested', 'bringInRequested', 'guestOutRequested', 'leaveRequested', 'wrapUpDone', 'leaseLost', 'returned', 'locked', 'unlocked'] as const) {
     screens.on(event, (...args: unknown[]) => void told.push([event, ...args]));
   }
   const loggerInstance: FastifyBaseLogger = log;

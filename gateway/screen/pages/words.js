@@ -53,11 +53,11 @@ export const words = {
       busy: 'Bezet. De beller is nog bij u.', unknown: 'Doorverbinden lukte niet. De beller is nog bij u.', refused: 'Geweigerd. De beller is nog bij u.',
       noAnswer: 'Er werd niet opgenomen. De beller is nog bij u.', noChoice: 'Kies eerst naar wie.', onlyColleague: 'Alleen een collega kan erbij komen. Kies een collega.', noNumber: 'Dit is geen telefoonnummer. Typ alleen cijfers, eventueel met een + ervoor.',
     },
-    bringIn: 'Erbij vragen', askingIn: 'Uw collega wordt gevraagd…', broughtInBy: 'Erbij gevraagd door', leave: 'Verlaat het gesprek', takeOut: 'Haal uit het gesprek', askNoMore: 'Toch niet',
+    bringIn: 'Erbij vragen', askingIn: 'Uw collega wordt gevraagd…', broughtInBy: 'Erbij gevraagd door', leave: 'Verlaat het gesprek', takeOut: 'Haal collega eruit', askNoMore: 'Toch niet',
     // Who else is in the conversation, and what that means.
     guest: {
       ringing: ['{name} wordt erbij gevraagd', 'De telefoon van uw collega gaat over. U praat intussen verder met de beller.'],
-      joined: ['{name} praat mee', 'U hoort elkaar alle drie. Verlaat u het gesprek, dan gaat uw collega verder met de beller en gaan de gegevens van uw scherm.'],
+      joined: ['{name} praat mee', 'U hoort elkaar alle drie. Verlaat u het gesprek, dan gaat uw collega verder met de beller. ‘Beëindig en wis’ beëindigt het voor iedereen.'],
       self: ['U praat mee', '{name} heeft u erbij gevraagd. Verlaat u het gesprek, dan praten zij samen verder.'],
       gone: '{name} is er niet bij',
     },
@@ -147,10 +147,10 @@ export const words = {
       busy: 'Busy. The caller is still with you.', unknown: 'The transfer did not succeed. The caller is still with you.', refused: 'Refused. The caller is still with you.',
       noAnswer: 'Nobody answered. The caller is still with you.', noChoice: 'Choose first where to.', onlyColleague: 'Only a colleague can be brought in. Choose a colleague.', noNumber: 'This is not a telephone number. Type digits only, with a + before them if need be.',
     },
-    bringIn: 'Bring in', askingIn: 'Your colleague is being asked…', broughtInBy: 'Brought in by', leave: 'Leave the conversation', takeOut: 'Take out', askNoMore: 'Never mind',
+    bringIn: 'Bring in', askingIn: 'Your colleague is being asked…', broughtInBy: 'Brought in by', leave: 'Leave the conversation', takeOut: 'Take colleague out', askNoMore: 'Never mind',
     guest: {
       ringing: ['{name} is being brought in', 'Your colleague\'s telephone is ringing. Meanwhile you go on talking with the caller.'],
-      joined: ['{name} is in the conversation', 'All three of you hear each other. If you leave the conversation, your colleague goes on with the caller, and the details leave your screen.'],
+      joined: ['{name} is in the conversation', 'All three of you hear each other. If you leave the conversation, your colleague goes on with the caller. ‘End and delete’ ends it for everybody.'],
       self: ['You are in the conversation', '{name} brought you in. If you leave the conversation, they go on together.'],
       gone: '{name} is not in the conversation',
     },
