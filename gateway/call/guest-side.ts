@@ -111,7 +111,8 @@ export class GuestSide {
     const before = guest.reported;
     guest.reported = party.uris.join(' ');
     const agent = this.call.incoming.tenant.directory.agentReported(party);
-    if (agent === guest.agent) return false;
+    // A conference is nobody in particular, and the colleague is in it.
+    if (agent === guest.agent || (agent === undefined && party.isFocus)) return false;
     // A first report that names none of ours may be how the PBX calls this very phone.
     return agent !== undefined || (before !== undefined && before !== guest.reported);
   }
