@@ -70,7 +70,7 @@ export class GuestSide {
   ring(agent: string, guestId: string): void {
     const { call } = this;
     const { config, desk } = call.incoming.tenant;
-    const uri = config.agents.find(({ name }) => name === agent)!.phone!;
+    const uri = config.agents.find(({ name }) => name === agent)!.phone;
     const ringTimeoutMs = call.service.queue.ringTimeoutMs ?? call.context.config.calls.ringTimeoutMs;
     const leg = this.far.makeLeg({ uri, from: call.callerShown, ringTimeoutMs, mayRelease: false });
     const guest: GuestLeg = { agent, guestId, leg, reported: undefined };

@@ -229,7 +229,7 @@ describe('a colleague is brought in', () => {
 
   it('a page that comes back shows the caller again, and who is there', async () => {
     const it = await three('anchored');
-    const { caller, first, second } = it;
+    const { caller, second } = it;
     const again = stage.add(await stage.gateway.screen('bram'));
     await again.told('reveal');
     expect(Object.values(again.shown!.fields!)).toContain(caller.name);

@@ -152,6 +152,39 @@ describe('an agent logged in at one node, a call on the other', () => {
     await Promise.all([here.untilEmpty(soonMs), there.untilEmpty(soonMs)]);
   }, 60_000);
 
+  it('brings in a colleague, before a screen of the other node, who sees the caller, and has the call when the agent leaves', async () => {
+    const { here, there, phone } = await twoNodes();
+    const anna = peers.add(await there.screen('anna'));
+    const call = dial(phone, there.sip, await here.citizen(attributes));
+    await told(call, 'connected');
+    await shows(anna, attributes.fullname);
+    const bea = peers.add(await here.screen('bea'));
+    const { callId } = anna.shown!;
+    await until(async () => {
+      anna.say({ type: 'transferTargets', callId });
+      const { targets } = await anna.told('transferTargets', { count: anna.heard.filter(({ message }) => message.type === 'transferTargets').length + 1 });
+      return targets.agents.some(({ name, state }) => name === 'bea' && state === 'available');
+    }, 'bea to be free', soonMs);
+    anna.say({ type: 'bringIn', callId, colleague: 'bea' });
+    expect((await bea.told('offer', { timeoutMs: soonMs })).call).toMatchObject({ broughtInBy: 'anna', phase: 'ringing' });
+    await bea.told('connected', { timeoutMs: soonMs });
+    expect(nameOn(bea)).toBe(attributes.fullname);
+    expect(nameOn(anna)).toBe(attributes.fullname);
+    expect([here.gateway.calls, there.gateway.calls]).toEqual([0, 1]);
+    // Longer than a lease: both are renewed.
+    await sleep(leaseMs + 1_000);
+    expect([nameOn(anna), nameOn(bea)]).toEqual([attributes.fullname, attributes.fullname]);
+    anna.say({ type: 'leave', callId });
+    await shows(anna, undefined);
+    expect((await anna.told('clear')).reason).toBe('left');
+    await hears(call);
+    expect(nameOn(bea)).toBe(attributes.fullname);
+    bea.end();
+    await call.done;
+    await shows(bea, undefined);
+    await Promise.all([here.untilEmpty(soonMs), there.untilEmpty(soonMs)]);
+  }, 90_000);
+
   it('one agent is never offered two calls, whichever node they come to', async () => {
     const { here, there, phone } = await twoNodes();
     const screens = [peers.add(await here.screen('anna')), peers.add(await there.screen('bea'))];
