@@ -189,6 +189,7 @@ export class Call implements LiveCall, HandedOverCall {
   agentLost(agent: string): void {
     if (!this.involves(agent)) return;
     this.log.warn({ agent }, 'the desk took the agent away');
+    if (this.isGuest(agent) && this.state.guest?.part === 'joined') return this.guest.takeSeatAgain();
     if (this.isGuest(agent) || !isWithAgent(this.state)) return this.handle({ type: 'agentTakenAway', agent });
     // They are talking, whatever the desk lost: the seat is taken again, or the screen is emptied.
     this.far.takeSeatAgain(agent);

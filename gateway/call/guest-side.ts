@@ -136,6 +136,18 @@ export class GuestSide {
     }).catch((error: unknown) => fail(problemOf(error)));
   }
 
+  /** The desk lost the seat of a colleague who is in the conversation: it is taken again, or they are out of it. */
+  takeSeatAgain(): void {
+    const { call, guest } = this;
+    if (!guest) return;
+    call.incoming.tenant.desk.occupy(guest.agent, call.id, call.service.name).then(
+      (seated) => {
+        if (!seated && this.guest === guest) call.handle({ type: 'agentTakenAway', agent: guest.agent });
+      },
+      (error: unknown) => call.log.warn({ problem: problemOf(error) }, 'the seat of this call’s guest could not be taken again'),
+    );
+  }
+
   /** The colleague's phone as something to speak to, and the end of that. @throws MediaError, RingError */
   async voice(): Promise<{ voice: Voice; gone: AbortSignal }> {
     const { guest, call } = this;

@@ -34,6 +34,29 @@ it('what is masked on the screen is told only after the agent has seen it', asyn
   expect((await ask(listener, annaToken)).body['attributes']).toEqual({ fullname: 'Jip Jansen', email: 'jip@example.org' });
 });
 
+it('of a conversation of three each desktop is told what is on the screen of its own agent, while they are in it', async () => {
+  const bramToken = 'a-token-of-brams-desktop-for-tests';
+  const listener = await listenerWith({
+    identityOf: (_callId, agent) => shown(agent)(),
+    cti: { subscribers: [{ name: 'anna-desktop', token: annaToken, agent: 'anna', identity: ['fullname', 'email'] }, { name: 'bram-desktop', token: bramToken, agent: 'bram', identity: ['fullname', 'email'] }] },
+  });
+  const { happenings } = listener;
+  const of = { tenant: 'zutphen', callId: 'c1' };
+  tellCall(happenings, 'c1', 'anna');
+  happenings.tell({ type: 'call.shown', ...of, agent: 'anna', why: 'unmasked', fields: ['email'] });
+  happenings.tell({ type: 'call.broughtIn', ...of, agent: 'anna', colleague: 'bram' });
+  happenings.tell({ type: 'call.offered', ...of, agent: 'bram' });
+  happenings.tell({ type: 'call.shown', ...of, agent: 'bram', why: 'broughtIn', fields: ['fullname'] });
+  expect((await ask(listener, bramToken)).status).toBe(404);
+  happenings.tell({ type: 'call.connected', ...of, agent: 'bram' });
+  expect((await ask(listener, annaToken)).body).toMatchObject({ agent: 'anna', attributes: { fullname: 'Jip Jansen', email: 'jip@example.org' } });
+  expect((await ask(listener, bramToken)).body).toMatchObject({ agent: 'bram', attributes: { fullname: 'Jip Jansen' } });
+  happenings.tell({ type: 'call.cleared', ...of, agent: 'anna', because: 'left' });
+  happenings.tell({ type: 'call.transferred', ...of, from: 'anna', to: { kind: 'agent', name: 'bram' } });
+  expect((await ask(listener, annaToken)).status).toBe(404);
+  expect((await ask(listener, bramToken)).status).toBe(200);
+});
+
 describe('is not told', () => {
   it.each([
     ['without a token', undefined, 401],

@@ -2,10 +2,10 @@
 import { rmSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { linesOf, parsed, trailFiles } from '../audit/support.js';
-import { scratchFolder, until } from '../peers/index.js';
+import { scratchFolder, sleep, until } from '../peers/index.js';
 import { msOfTone } from '../peers/tone.js';
 import type { Media } from './interop/media.js';
-import type { Leg } from './interop/phone.js';
+import { nextVersion, type Leg } from './interop/phone.js';
 import { answerTo, citizenHz, modes, plainAgent, Stage, type AgentBehaviour, type AgentDesk, type Caller, type Mode } from './interop/stage.js';
 
 const hz = { anna: 900, bram: 1_300, 'anna-r': 900, 'bram-r': 1_300 } as const;
@@ -63,7 +63,7 @@ const guestOn = ({ first }: Three) => {
 /** From now on each of these hears exactly the others. */
 async function hearExactly(all: { media: Media; hz: number }[], silent: { media: Media }[] = []): Promise<void> {
   // What is on its way still came before.
-  await new Promise((resolve) => setTimeout(resolve, 250));
+  await sleep(250);
   const since = Date.now();
   const tones = all.map((one) => one.hz);
   for (const { media, hz: own } of all) {
@@ -172,6 +172,23 @@ describe.each(modes)('a colleague is brought in, %s', (mode) => {
     await hearExactly([citizen(it), agentOne(it), agentTwo(it)]);
     await stage.end(caller, first);
     expect(second.screen.shown).toBeUndefined();
+  });
+
+  it('one of the two agents holds, while the other goes on hearing the caller, and comes back', async () => {
+    const it = await three(mode);
+    const { caller, first, second } = it;
+    for (const [desk, own, other, beside] of [[first, agentOne, agentTwo, second], [second, agentTwo, agentOne, first]] as const) {
+      const leg = await desk.leg();
+      const before = leg.localSdp;
+      expect((await leg.reinvite(nextVersion(`${before.replace(/^a=(sendrecv|sendonly|recvonly|inactive)\r\n/gm, '')}a=sendonly\r\n`, before))).status).toBe(200);
+      await sleep(400);
+      const since = Date.now();
+      await until(() => beside.media.heardMs(citizenHz, since) >= 300, 'the other one to hear the citizen', 6_000);
+      expect(desk.media.heardMs(citizenHz, since)).toBe(0);
+      expect((await leg.reinvite(nextVersion(before, leg.localSdp))).status).toBe(200);
+      await hearExactly([citizen(it), own(it), other(it)]);
+    }
+    await stage.end(caller, first);
   });
 
   const busy: AgentBehaviour = (leg) => leg.respond(leg.invited!, { status: 486, reason: 'Busy Here' });

@@ -76,6 +76,12 @@ describe('live calls', () => {
     expect(JSON.stringify(calls).length).toBeLessThan(60_000);
   });
 
+  it('name a colleague who is in the conversation, and not one who is only asked', () => {
+    const guest = { agent: 'bram', guestId: 'g1', part: 'joined' } as const;
+    const { calls } = liveCallsOf([call('a', { agent: 'anna', guest }), call('b', { agent: 'anna', guest: { ...guest, part: 'ringing' } })]);
+    expect(calls.map(({ agent, guest: beside }) => [agent, beside])).toEqual([['anna', 'bram'], ['anna', undefined]]);
+  });
+
   it('ask nobody where there is one node', async () => {
     const room = new LiveCalls(new MemoryBus(silent), () => [call('a')], silent);
     expect(await room.gather('main')).toMatchObject({ total: 1, silentNodes: 0 });
