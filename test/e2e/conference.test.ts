@@ -77,7 +77,13 @@ const citizen = ({ caller }: Three) => ({ media: caller.media, hz: citizenHz });
 const agentOne = ({ first, mode }: Three) => ({ media: first.media, hz: hz[pair[mode].first] });
 const agentTwo = ({ second, mode }: Three) => ({ media: second.media, hz: hz[pair[mode].second] });
 
-/** What was recorded of this call, as `act agent why`. */
+/** What the trail says of this call, once it is all on the disk. */
+async function wasRecorded(callId: string, acts: readonly string[]): Promise<void> {
+  await until(() => recorded(callId).length >= acts.length, 'the trail').catch(() => undefined);
+  expect(recorded(callId)).toEqual(acts);
+}
+
+/** As `act agent why`. */
 function recorded(callId: string): string[] {
   return trailFiles(folder).flatMap((file) => linesOf(folder, file)).map(parsed).filter((line) => line['callId'] === callId)
     .map((line) => [line['act'], line['agent'], line['why'] ?? line['because'] ?? line['toName']].join(' '));
@@ -112,7 +118,7 @@ describe.each(modes)('a colleague is brought in, %s', (mode) => {
     await Promise.all([first.screen.told('clear'), second.screen.told('clear')]);
     expect([first.screen.shown, second.screen.shown]).toEqual([undefined, undefined]);
     await stage.gateway.untilEmpty();
-    expect(recorded(it.callId)).toEqual([
+    await wasRecorded(it.callId, [
       `shown ${pair[mode].first} answered`, `broughtIn ${pair[mode].first} ${pair[mode].second}`, `shown ${pair[mode].second} broughtIn`,
       `cleared ${pair[mode].first} ended`, `cleared ${pair[mode].second} ended`,
     ]);
@@ -145,7 +151,7 @@ describe.each(modes)('a colleague is brought in, %s', (mode) => {
     first.screen.end();
     await caller.leg.saw('BYE');
     await stage.gateway.untilEmpty();
-    expect(recorded(it.callId)).toEqual([
+    await wasRecorded(it.callId, [
       `shown ${pair[mode].first} answered`, `broughtIn ${pair[mode].first} ${pair[mode].second}`, `shown ${pair[mode].second} broughtIn`,
       `cleared ${pair[mode].first} left`, `transferred ${pair[mode].first} ${pair[mode].second}`,
       `transferred ${pair[mode].second} ${pair[mode].first}`, `cleared ${pair[mode].second} transferred`, `shown ${pair[mode].first} transferred`, `cleared ${pair[mode].first} ended`,
