@@ -1,4 +1,4 @@
-/** Agents, first chapter: a citizen waits in our own waiting room, is taken by one agent and passed on to another. */
+/** Agents, first chapter: a citizen waits in our own waiting room, is taken by one agent, passed on to another, and talks with both. */
 import { tone } from '../phone/index.js';
 import { logInOnWebsite } from './citizen.js';
 import { Ear, SentenceEar } from './ear.js';
@@ -25,7 +25,7 @@ interface Supervised {
 export async function passedOn(stage: Stage, supervisor: string): Promise<void> {
   const { gateway } = stage;
   const [anna, bram] = [stage.desk('anna'), stage.desk('bram')];
-  stage.chapter('1. A citizen waits for an agent, who passes the call on to a colleague');
+  stage.chapter('1. A citizen waits for an agent, who passes the call on to a colleague, who asks her back in');
   for (const { screen } of [anna, bram]) screen.setAvailable(false);
   for (const { screen } of [anna, bram]) await screen.told('availability');
   stage.tell('agents', 'both are on a break');
@@ -38,9 +38,13 @@ export async function passedOn(stage: Stage, supervisor: string): Promise<void> 
   const dialledAt = performance.now();
   const call = (await stage.phone()).call({ to: stage.number(number), code, codeAfterMs: 800, say: { samples: tone([hz.citizen], 60_000), forever: true }, giveUpAfterMs: 60_000, onHeard: (samples) => void (citizen.hear(samples), place.hear(samples)) });
   stage.tell('citizen', 'has logged in on the website, and dials');
+  let isAccepted = false;
   call.on('event', (event) => {
     if (event.kind === 'pressing') stage.tell('citizen', 'types the code');
-    if (event.kind === 'told' && event.state === 'waiting') stage.tell('gateway', 'accepts the code, speaks the word of the page, and looks for an agent');
+    // Who is passed on waits once more, for a moment.
+    if (event.kind !== 'told' || event.state !== 'waiting' || isAccepted) return;
+    isAccepted = true;
+    stage.tell('gateway', 'accepts the code, speaks the word of the page, and looks for an agent');
   });
   await stage.within(30_000, 'the waiting citizen hears their place: “u bent nummer één in de wachtrij”', () => place.heardAll());
   const page = await (await fetch(`${gateway.urls.agents}/supervisor?language=en`, { headers: { cookie } })).text();
@@ -84,16 +88,42 @@ export async function passedOn(stage: Stage, supervisor: string): Promise<void> 
   stage.tell('bram', 'answers, and reads:');
   stage.below(bram.screen.shown ? asRead(bram.screen.shown) : ['nothing']);
   stage.check('the number is masked again: what anna asked for was for anna', shows(bram, person.fullname) && !JSON.stringify(bram.screen.heard).includes(person.bsn));
-  const [bramHeard, citizenHeard] = [bram.ear.ms(hz.citizen), citizen.ms(hz.bram)];
+  const [annaHeard, bramHeard, citizenHeard] = [anna.ear.ms(hz.citizen), bram.ear.ms(hz.citizen), citizen.ms(hz.bram)];
   await stage.within(8_000, 'bram and the citizen hear each other', () => bram.ear.ms(hz.citizen) - bramHeard > 400 && citizen.ms(hz.bram) - citizenHeard > 400);
 
-  const [annaHeard, hungUpAt] = [anna.ear.ms(hz.citizen), performance.now()];
+  stage.check('anna’s phone heard nothing of the citizen after the call was passed on', anna.ear.ms(hz.citizen) === annaHeard);
+  await wrapUp(stage, anna, passedAt);
+
+  await broughtIn(stage, bram, anna, person.fullname, citizen);
+
+  const hungUpAt = performance.now();
   await call.hangup('the conversation is over');
   stage.tell('citizen', 'hangs up');
   await stage.within(1_000, 'both screens are empty within a second', () => anna.screen.shown === undefined && bram.screen.shown === undefined);
   await stage.within(1_000, 'the session is deleted within a second', async () => (await gateway.vault.stats()).live === 0);
-  stage.check('anna’s phone heard nothing of the citizen after the call was passed on', anna.ear.ms(hz.citizen) === annaHeard);
-  for (const desk of [anna, bram]) await wrapUp(stage, desk, desk === anna ? passedAt : hungUpAt);
+  await wrapUp(stage, anna, hungUpAt);
+}
+
+/** One agent asks another into the conversation, and leaves it to them. */
+async function broughtIn(stage: Stage, by: Desk, guest: Desk, name: string, citizen: Ear): Promise<void> {
+  const askedAt = performance.now();
+  const callId = by.screen.shown?.callId ?? '';
+  by.screen.say({ type: 'bringIn', callId, colleague: guest.name });
+  stage.tell(by.name, `has a question for ${guest.name}, and asks her into the conversation`);
+  const { call: offered } = await guest.screen.told('offer', { since: askedAt });
+  stage.check(`${guest.name}’s phone rings; her screen says who asks, and no name of the caller yet`, offered.broughtInBy === by.displayName && guest.screen.shown === undefined);
+  await guest.screen.told('connected', { since: askedAt, timeoutMs: 15_000 });
+  stage.check('she answers, and reads who is calling before she hears them', shows(guest, name) && shows(by, name));
+  const before = [guest.ear.ms(hz.citizen), by.ear.ms(hz.citizen), citizen.ms(hz.anna), citizen.ms(hz.bram)];
+  await stage.within(8_000, 'the three hear each other', () => [guest.ear.ms(hz.citizen), by.ear.ms(hz.citizen), citizen.ms(hz.anna), citizen.ms(hz.bram)].every((ms, i) => ms - before[i]! > 300));
+
+  const leftAt = performance.now();
+  by.screen.say({ type: 'leave', callId });
+  await by.screen.told('clear', { since: leftAt });
+  stage.tell(by.name, 'leaves the conversation to her');
+  const [guestHeard, citizenHeard] = [guest.ear.ms(hz.citizen), citizen.ms(hz.anna)];
+  await stage.within(8_000, 'the two go on, and only her screen shows the caller', () => guest.ear.ms(hz.citizen) - guestHeard > 400 && citizen.ms(hz.anna) - citizenHeard > 400 && shows(guest, name) && by.screen.shown === undefined);
+  await wrapUp(stage, by, leftAt);
 }
 
 async function wrapUp(stage: Stage, { name, screen }: Desk, since: number): Promise<void> {

@@ -22,6 +22,7 @@ export async function readTheTrail(stage: Stage): Promise<void> {
   stage.check('names of attributes and people who work here; no value, no code, no number', stage.secrets.every((secret) => !text.includes(secret)));
   const shown = (agent: string, why: string, field: string) => lines.some((line) => line.act === 'shown' && line['agent'] === agent && line['why'] === why && (line['fields'] as string[]).includes(field));
   stage.check('that anna asked for the masked number, and that bram did not', shown('anna', 'unmasked', 'bsn') && !shown('bram', 'unmasked', 'bsn'));
+  stage.check('that anna saw it again when bram asked her in', shown('anna', 'broughtIn', 'fullname'));
   stage.check('by which way each caller came to bram', shown('bram', 'transferred', 'fullname') && shown('bram', 'handedOver', 'fullname'));
 
   const verdict = await promisify(execFile)(process.execPath, [command, 'verify', folder, '--key-file', keyFile]).then(({ stdout }) => ({ holds: true, says: stdout }), (error: { stdout?: string; message: string }) => ({ holds: false, says: error.stdout ?? error.message }));
