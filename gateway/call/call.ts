@@ -185,6 +185,11 @@ export class Call implements LiveCall, HandedOverCall {
     this.handle({ type: 'agentFound', agent: agent.name, offerId: randomUUID() });
   }
 
+  /** There is no room in the line for this call. */
+  noRoom(): void {
+    this.handle({ type: 'queueFull' });
+  }
+
   /** The desk has taken the agent away from this call. */
   agentLost(agent: string): void {
     if (!this.involves(agent)) return;
@@ -504,11 +509,7 @@ export class Call implements LiveCall, HandedOverCall {
       if (this.state.name === 'waiting') desk.enter({ ...waitingFor(this.id, this.service), ...(wanted && { wanted }) }, at);
     };
     // Not within the present step: a free agent would be matched before the step's other effects are done.
-    if (at === 'head') return void setImmediate(enter);
-    desk.hasRoom(this.service.name).catch(() => true).then((hasRoom) => (hasRoom ? enter() : this.handle({ type: 'queueFull' }))).catch((error: unknown) => {
-      this.log.error({ problem: problemOf(error) }, 'no place in the line');
-      this.handle({ type: 'crashed' });
-    });
+    setImmediate(enter);
   }
 
   private ring(offerId: string): void {

@@ -44,6 +44,7 @@ export class Reception {
     desk.on('outlook', (outlooks) => {
       for (const [callId, outlook] of outlooks) this.calls.get(callId)?.call.stands(outlook);
     });
+    desk.on('full', (callId) => this.calls.get(callId)?.call.noRoom());
     desk.on('lost', (callId, agent) => this.calls.get(callId)?.call.agentLost(agent));
     desk.on('seat', ({ agent, state, until }) => {
       screens.seat(agent, { state, ...(until !== undefined && { untilMs: until }) });

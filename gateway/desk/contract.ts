@@ -17,6 +17,8 @@ export interface Waiting {
   readonly skills: readonly string[];
   /** Head start in the line, in ms: the call counts as having come this much earlier. */
   readonly headStartMs: number;
+  /** When it came in, by the desk's clock (see `arrivalOf`): of a call whose place was kept elsewhere meanwhile. Counts with 'head'. */
+  readonly since?: number;
   /** Only this agent, with or without the skills, until the moment given (ms since the epoch); afterwards anybody with the skills. */
   readonly wanted?: { readonly agent: string; readonly until: number };
 }
@@ -75,6 +77,8 @@ export interface DeskEvents {
   seat: [seat: Seat];
   /** The desk took the agent away from this node's call: the call must give the agent up. Nothing has to be freed. */
   lost: [callId: string, agent: string];
+  /** There is no room in the queue for this node's call, which came in at the tail: it has no place. */
+  full: [callId: string];
 }
 
 /** Why a call is done with an agent. 'moved': handed to somebody else. 'missed', 'failed': the agent's leg did not come to be. */
@@ -88,9 +92,12 @@ export type FreedBecause = 'ended' | 'missed' | 'failed' | 'moved';
 export interface Desk extends EventEmitter<DeskEvents> {
   /**
    * Takes a place in the line; a call that is in it takes another one. 'head': a call that had its turn keeps its
-   * original place in the order, counted from when it first came in. 'tail': it comes in now.
+   * original place in the order, counted from when it first came in. 'tail': it comes in now, and is told `full` when as
+   * many as the service lets wait are waiting already, on all nodes.
    */
   enter(waiting: Waiting, at: 'tail' | 'head'): void;
+  /** When a call of this node first came in, by the desk's clock: it means something to desks of the same store alone. */
+  arrivalOf(callId: string): number | undefined;
   /** The call wants nobody any more. Every call says so at its end, when its place is forgotten. */
   leave(callId: string): void;
   /** The agent's phone was answered: offered -> busy. */
@@ -111,8 +118,6 @@ export interface Desk extends EventEmitter<DeskEvents> {
   setAvailable(agent: string, available: boolean): void;
   /** The agent's seat as it is on any node; undefined for a name that no agent has. */
   seatOf(agent: string): Promise<Seat | undefined>;
-  /** Whether one more caller fits the queue of this service. */
-  hasRoom(service: string): Promise<boolean>;
   /** Every seat that is not simply away, and every queue. */
   snapshot(): Promise<DeskView>;
   /** Calls of this node in the line. */

@@ -89,15 +89,20 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
 
   // ---- the contract ---------------------------------------------------------------------------------------------
 
-  enter({ callId, service, skills, headStartMs, wanted }: Waiting, at: 'tail' | 'head'): void {
+  enter({ callId, service, skills, headStartMs, since: kept, wanted }: Waiting, at: 'tail' | 'head'): void {
     const now = this.now();
-    const since = (at === 'head' ? this.arrivals.get(callId)?.since : undefined) ?? now;
+    const since = (at === 'head' ? (this.arrivals.get(callId)?.since ?? kept) : undefined) ?? now;
     this.arrivals.set(callId, { since, service });
     if (this.arrivals.size > MOST_ARRIVALS) this.arrivals.delete(this.arrivals.keys().next().value!);
     if (at === 'tail') this.outlooksTold.delete(callId);
     this.line.add(callId);
     const call: InLine = { node: this.node, service, skills, since, rank: since - headStartMs, ...(wanted && { wanted: { agent: wanted.agent, until: wanted.until - this.epochAhead() } }) };
-    this.submit({ do: 'enter', callId, call });
+    const most = at === 'tail' ? this.services.get(service)?.maxWaiting : undefined;
+    this.submit({ do: 'enter', callId, call, ...(most !== undefined && { most }) });
+  }
+
+  arrivalOf(callId: string): number | undefined {
+    return this.arrivals.get(callId)?.since;
   }
 
   leave(callId: string): void {
@@ -170,14 +175,6 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
     return this.shown(agent, seat ?? emptySeat(known.skills, this.now()));
   }
 
-  async hasRoom(service: string): Promise<boolean> {
-    const most = this.services.get(service)?.maxWaiting;
-    if (most === undefined) return true;
-    let waiting = 0;
-    for (const call of (await this.fresh()).calls.values()) if (call.service === service) waiting += 1;
-    return waiting < most;
-  }
-
   async snapshot(): Promise<DeskView> {
     const state = await this.fresh();
     const now = this.now();
@@ -231,9 +228,11 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
   /**
    * Tells what the state says and was not told before.
    * @param acts that led to it
+   * @param refused calls for which there was no room
    */
-  protected took(state: DeskState, acts: readonly DeskAct[]): void {
+  protected took(state: DeskState, acts: readonly DeskAct[], refused: readonly string[]): void {
     if (this.closed) return;
+    for (const callId of refused) if (this.line.delete(callId)) this.tell(() => this.emit('full', callId));
     for (const act of acts) if (act.do === 'occupy' && this.occupying.has(act.offer)) this.occupying.get(act.offer)!.asked = true;
     for (const { agent, callId, asked, settle } of [...this.occupying.values()]) {
       const call = state.seats.get(agent)?.call;

@@ -9,7 +9,8 @@ import { hasSkills, emptySeat, inOrder, stateOf, type DeskState, type Handling, 
 import type { FreedBecause } from './contract.js';
 
 export type DeskAct =
-  | { do: 'enter'; callId: string; call: InLine }
+  /** `most`: how many of its service may wait, this one included. */
+  | { do: 'enter'; callId: string; call: InLine; most?: number }
   | { do: 'leave'; callId: string }
   | { do: 'answered'; agent: string; callId: string }
   | { do: 'occupy'; agent: string; skills: readonly string[]; callId: string; service?: string; rings?: true; offer: string }
@@ -66,6 +67,8 @@ export interface Stepped {
   readonly state: DeskState;
   /** Something other than clock and leases. */
   readonly changed: boolean;
+  /** Calls that wanted to come in and found no room. */
+  readonly refused: readonly string[];
 }
 
 export function advance(before: DeskState, acts: readonly DeskAct[], context: StepContext): Stepped {
@@ -74,6 +77,7 @@ export function advance(before: DeskState, acts: readonly DeskAct[], context: St
   for (const act of acts) step.take(act);
   step.age();
   step.match();
+  step.refuse(acts);
   return step.done();
 }
 
@@ -91,6 +95,7 @@ class Step {
   /** A node that was out of touch agrees to nothing before it knows what the others know. */
   private agrees = true;
   private changed = false;
+  private readonly refused: string[] = [];
 
   constructor(before: DeskState, private readonly context: StepContext) {
     this.calls = new Map(before.calls);
@@ -106,7 +111,7 @@ class Step {
 
   done(): Stepped {
     const { calls, seats, nodes, handled, settlesAt, now } = this;
-    return { state: { at: now, settlesAt, calls, seats, nodes, handled }, changed: this.changed };
+    return { state: { at: now, settlesAt, calls, seats, nodes, handled }, changed: this.changed, refused: this.refused };
   }
 
   /** Renews this node's lease, and ends those that ran out. */
@@ -271,6 +276,22 @@ class Step {
       this.drop(this.calls, callId);
       const held: Held = { callId, node: call.node, service: call.service, offer: this.context.newOffer(), matchedAt: now, place: call, ...this.unlessOurs(seat) };
       this.put(this.seats, agent, { ...seat, call: held, state: 'offered', since: now });
+    }
+  }
+
+  /**
+   * Sends those away again who came in and are too many, the last of them first. In the step in which they came in, so
+   * that no other node can let somebody in at the same moment; after the matching, so that nobody is sent away for whom
+   * there is an agent.
+   */
+  refuse(acts: readonly DeskAct[]): void {
+    for (const act of acts.toReversed()) {
+      if (act.do !== 'enter' || act.most === undefined || this.calls.get(act.callId) !== act.call) continue;
+      let waiting = 0;
+      for (const { service } of this.calls.values()) if (service === act.call.service) waiting += 1;
+      if (waiting <= act.most) continue;
+      this.drop(this.calls, act.callId);
+      this.refused.push(act.callId);
     }
   }
 

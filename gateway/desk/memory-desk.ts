@@ -43,10 +43,11 @@ export class MemoryDesk extends DeskNode {
     this.turn = undefined;
     const acts = this.acts;
     this.acts = [];
-    this.known = advance(this.known, acts, { ...this.stepContext(), now: this.now(), shared: false }).state;
+    const { state, refused } = advance(this.known, acts, { ...this.stepContext(), now: this.now(), shared: false });
+    this.known = state;
     const due = nextDue(this.known);
     // Within the longest time that a timer can hold; a step too early changes nothing.
     if (due < Infinity) this.timer = setTimeout(() => this.step(), Math.min(due - this.now() + 1, 3_600_000));
-    this.took(this.known, acts);
+    this.took(this.known, acts, refused);
   }
 }

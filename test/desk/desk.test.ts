@@ -158,17 +158,48 @@ describe.each(kinds)('a desk $name', ({ most, runs, topology }) => {
 
   it('has room until the queue is full, on all nodes together', async () => {
     await withOffice(most, async (office) => {
-      const last = office.nodes[most - 1]!.desk;
-      for (let i = 0; i < 3; i += 1) {
-        expect(await last.hasRoom('Permits')).toBe(true);
-        office.arrives(i % most, { service: 'Permits', skills: ['permits'] });
+      const enters = async (node: number, service: 'Permits' | 'Passports', skill: string): Promise<Caller['state']> => {
+        const caller = office.arrives(node, { service, skills: [skill] });
         await office.quiet();
-      }
-      expect(await last.hasRoom('Permits')).toBe(false);
-      expect(await last.hasRoom('Passports')).toBe(true);
+        return caller.state;
+      };
+      for (let i = 0; i < 3; i += 1) expect(await enters(i % most, 'Permits', 'permits')).toBe('waiting');
+      expect(await enters(most - 1, 'Permits', 'permits')).toBe('gone');
+      expect(await enters(most - 1, 'Passports', 'passports')).toBe('waiting');
       office.hangsUp(office.inState('waiting')[0]!);
       await office.quiet();
-      expect(await last.hasRoom('Permits')).toBe(true);
+      expect(await enters(most - 1, 'Permits', 'permits')).toBe('waiting');
+    });
+  }, 60_000);
+
+  it('of any number who come in the same moment, lets as many wait as there is room for, and sends nobody away for whom there is an agent', async () => {
+    await withOffice(most, async (office) => {
+      const arrive = (count: number): void => {
+        for (let i = 0; i < count; i += 1) office.arrives(i % most, { service: 'Permits', skills: ['permits'] });
+      };
+      const waiting = async (): Promise<number> => (await office.nodes[0]!.desk.snapshot()).queues.find(({ service }) => service === 'Permits')!.waiting;
+      // A desk on which nothing was done yet is on its own.
+      arrive(most);
+      await office.quiet();
+      for (const caller of office.inState('waiting')) office.hangsUp(caller);
+      await office.quiet();
+      arrive(30);
+      // Whenever somebody looks.
+      for (let looks = 0; looks < 20; looks += 1) expect(await waiting()).toBeLessThanOrEqual(3);
+      await office.quiet();
+      expect(office.inState('waiting')).toHaveLength(3);
+      for (const caller of office.inState('waiting')) office.hangsUp(caller);
+      office.comes('anna', 0);
+      office.comes('bram', most - 1);
+      // Nodes that have just come together give nobody an agent for a moment.
+      arrive(2);
+      await until(() => office.inState('offered').length === 2, 'both agents to be given callers', 5_000);
+      for (const caller of office.inState('offered')) office.hangsUp(caller);
+      await office.quiet();
+      arrive(30);
+      await office.quiet();
+      expect(office.inState('offered')).toHaveLength(2);
+      expect(await waiting()).toBe(3);
     });
   }, 60_000);
 

@@ -50,6 +50,10 @@ export class Office {
       };
       on('match', (callId, agent) => this.onMatch(index, callId, agent));
       on('lost', (callId, agent) => this.onLost(callId, agent));
+      on('full', (callId) => {
+        this.callers.get(callId)!.state = 'gone';
+        desk.leave(callId);
+      });
       on('outlook', (outlooks) => this.onOutlook(index, outlooks));
       on('seat', (seat) => void this.seats.push(seat));
     }

@@ -41,7 +41,7 @@ export class RedisDesk extends DeskNode {
   private known: Version = NOTHING_KNOWN;
   private acts: DeskAct[] = [];
   /** Written and not answered yet: it may stand in Redis or not. Counts the acts in it. */
-  private underWay: { state: DeskState; acts: number } | undefined;
+  private underWay: { state: DeskState; acts: number; refused: readonly string[] } | undefined;
   private alone = true;
   private aloneSince: number;
   private hasWarned = false;
@@ -179,12 +179,12 @@ export class RedisDesk extends DeskNode {
       const step = advance(this.known.state, bye ? [{ do: 'bye' }] : acts, this.context(now, true));
       const isDue = this.hasAnything && now >= this.heardAt + this.times.beatMs;
       if (acts.length === 0 && !bye && !isDue && (!step.changed || !this.hasAnything)) {
-        this.took(this.known.state, []);
+        this.took(this.known.state, [], []);
         if (!this.hasAnything) return Infinity;
         const due = nextDue(this.known.state, now, this.node, ELSEWHERE_MS);
         return Math.min(due, this.heardAt + this.times.beatMs) - now;
       }
-      this.underWay = { state: step.state, acts: acts.length };
+      this.underWay = { state: step.state, acts: acts.length, refused: step.refused };
       const stands = await this.value.write(this.known, step.state, concernedBy(this.known.state, step.state, this.node));
       this.underWay = undefined;
       if (stands.state === step.state) {
@@ -192,7 +192,7 @@ export class RedisDesk extends DeskNode {
         this.heardAt = now;
         this.written = step.state.nodes.get(this.node)?.seq ?? 0;
         this.acts.splice(0, acts.length);
-        this.took(stands.state, acts);
+        this.took(stands.state, acts, step.refused);
       } else if (!this.adopt(stands)) return 0;
       if (this.closed) return 0;
     }
@@ -244,7 +244,7 @@ export class RedisDesk extends DeskNode {
       this.heardAt = sentAt;
       this.written = step.state.nodes.get(this.node)?.seq ?? 0;
       this.seatAgain();
-      this.took(answer.state, []);
+      this.took(answer.state, [], []);
       break;
     }
     return 0;
@@ -314,10 +314,10 @@ export class RedisDesk extends DeskNode {
     if (!this.hasWarned) this.log.warn('the desk goes on with what is on this node');
     this.hasWarned = true;
     this.known = { version: '', state: partOf(whole, { node: this.node, offerIs: (offer) => this.offerIs(offer), waits: (callId) => this.waits(callId) }) };
-    this.stepAlone(taken);
+    this.stepAlone(taken, underWay?.refused);
   }
 
-  private stepAlone(taken: readonly DeskAct[] = []): void {
+  private stepAlone(taken: readonly DeskAct[] = [], refused: readonly string[] = []): void {
     const acts = this.acts.splice(0);
     let { state } = this.known;
     const now = this.now();
@@ -327,9 +327,9 @@ export class RedisDesk extends DeskNode {
       const seats = new Map([...state.seats].filter(([, { node, call }]) => node !== undefined || call?.node !== this.node || call.answeredAt !== undefined));
       state = { ...state, seats };
     }
-    state = advance(state, acts, this.context(now, false)).state;
-    this.known = { version: '', state };
-    this.took(state, [...taken, ...acts]);
+    const step = advance(state, acts, this.context(now, false));
+    this.known = { version: '', state: step.state };
+    this.took(step.state, [...taken, ...acts], [...refused, ...step.refused]);
   }
 
   /** When other nodes may have given away the agents that this node's calls were ringing. */
