@@ -11,4 +11,4 @@ export { connectRedis, type RedisLink } from './redis/connect.js';
 export { LuaScript } from './redis/script.js';
 export type { VerifiedResult } from './results/verified-result.js';
 export { SealedBox } from './sealed-box.js';
-export { createVault, VaultError, type Claim, type CreatedSession, type Identity, type RevealedIdentity, type SessionVault, type Vault, type VaultErrorCode } from './vault/index.js';
+export { createVault, VaultError, type Claim, type CreatedSession, type Identity, type RevealedIdentity, type SessionTaken, type SessionVault, type Vault, type VaultErrorCode } from './vault/index.js';

@@ -14,6 +14,7 @@ export {
   type RevealedIdentity,
   type SessionForCall,
   type SessionOnPage,
+  type SessionTaken,
   type SessionVault,
   type Vault,
   type VaultErrorCode,

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { ClaimTable, type Slot } from './claim-table.js';
 import { ExpiryQueue } from './expiry-queue.js';
-import type { SessionStore, StoreClaim, StoredResult, StoredSession } from './store.js';
+import type { ClaimedSession, SessionStore, StoreClaim, StoredResult, StoredSession } from './store.js';
 import { VaultError } from './vault.js';
 
 /** What every store of sessions is told. */
@@ -118,6 +118,15 @@ export class MemoryStore implements SessionStore {
       if (!this.#claims.isHeld(slot)) this.#hold(slot, callId);
       else if (this.#holders.get(slot) !== callId) return { refused: 'used', board: this.#claims.boardOf(slot) };
       return { session: this.#claims.sessionOf(slot) };
+    });
+  }
+
+  handTo(sessionId: string, from: readonly string[], callId: string): Promise<ClaimedSession | undefined> {
+    return this.#do(() => {
+      const entry = [...from, callId].map((holder) => this.#heldBy(sessionId, holder)).find((found) => found !== undefined);
+      if (!entry) return undefined;
+      this.#holders.set(entry.slot, callId);
+      return this.#claims.sessionOf(entry.slot);
     });
   }
 

@@ -42,6 +42,17 @@ if state[1] ~= '1' then
 end
 return {'held', new, redis.call('HGETALL', KEYS[1])}`);
 
+/** ARGV: now, call, then the calls that may hold it. Answers no | taken, fields of the hash. Who holds it already takes it again. */
+export const handSession = new LuaScript(`${live}local state = redis.call('HMGET', KEYS[1], 'held', 'call')
+if not live or state[1] ~= '1' then return {'no'} end
+for i = 2, #ARGV do
+  if state[2] == ARGV[i] then
+    redis.call('HSET', KEYS[1], 'call', ARGV[2])
+    return {'taken', redis.call('HGETALL', KEYS[1])}
+  end
+end
+return {'no'}`);
+
 /** ARGV: now, call, channel, session id. As if this call had never claimed. Answers no | kept, body, end | gone, body. */
 export const unclaimSession = new LuaScript(`local state = redis.call('HMGET', KEYS[1], 'held', 'call', 'body', 'until')
 if state[1] ~= '1' or state[2] ~= ARGV[2] then return {'no'} end

@@ -4,8 +4,8 @@ import { z } from 'zod';
 import type { RedisCommands, RedisLink } from '../redis/connect.js';
 import type { SealKeyring } from './keyring.js';
 import type { StoreLimits } from './memory-store.js';
-import { claimSession, countSeats, freeSeat, moveEnd, moveSeat, putResult, putSession, releaseSession, removeSession, takeSeat, unclaimSession } from './redis-scripts.js';
-import type { SessionStore, StoreClaim, StoredResult, StoredSession } from './store.js';
+import { claimSession, countSeats, freeSeat, handSession, moveEnd, moveSeat, putResult, putSession, releaseSession, removeSession, takeSeat, unclaimSession } from './redis-scripts.js';
+import type { ClaimedSession, SessionStore, StoreClaim, StoredResult, StoredSession } from './store.js';
 import { VaultError } from './vault.js';
 
 export interface RedisStoreOptions extends StoreLimits {
@@ -40,6 +40,7 @@ const fields = z.object({ body: z.string(), until: z.coerce.number(), ends: z.co
 type Fields = z.infer<typeof fields>;
 
 const claimAnswer = z.union([z.tuple([z.literal('over')]), z.tuple([z.literal('other'), z.string()]), z.tuple([z.literal('held'), z.number(), z.array(z.string())])]);
+const handAnswer = z.union([z.tuple([z.literal('no')]), z.tuple([z.literal('taken'), z.array(z.string())])]);
 const releaseAnswer = z.union([z.tuple([z.literal('no')]), z.tuple([z.literal('kept'), z.string(), z.coerce.number()]), z.tuple([z.literal('gone'), z.string()])]);
 const resultAnswer = z.enum(['accepted', 'duplicate', 'unknown']);
 
@@ -156,6 +157,11 @@ export class RedisStore implements SessionStore {
     const { session } = this.#sessionOf(sessionId, fields.parse(pairs(answer[2])));
     if (answer[1] === 1) await this.#follow(sessionId, session, holdEndsAtMs, true);
     return { session };
+  }
+
+  async handTo(sessionId: string, from: readonly string[], callId: string): Promise<ClaimedSession | undefined> {
+    const answer = handAnswer.parse(await this.#run((client) => handSession.run(client, [this.#sessionKey(sessionId)], [this.#now(), callId, ...from])));
+    return answer[0] === 'no' ? undefined : this.#sessionOf(sessionId, fields.parse(pairs(answer[1]))).session;
   }
 
   async held(sessionId: string, callId: string): Promise<StoredSession | undefined> {

@@ -5,7 +5,7 @@ import { generateCode, hashCode } from '../codes/index.js';
 import type { VerifiedResult } from '../results/verified-result.js';
 import { newSealKey, seal, unseal } from './seal.js';
 import type { ClaimedSession, SessionStore, StoredSession } from './store.js';
-import { VaultError, type Claim, type CreatedSession, type Identity, type RevealedIdentity, type SessionForCall, type SessionOnPage, type SessionVault } from './vault.js';
+import { VaultError, type Claim, type CreatedSession, type Identity, type RevealedIdentity, type SessionForCall, type SessionOnPage, type SessionTaken, type SessionVault } from './vault.js';
 
 export interface SealedVaultOptions {
   /** Typed length of the next code, check digit included, when so many sessions are alive. */
@@ -108,6 +108,11 @@ export class SealedVault implements SessionVault {
     if ('refused' in claim) return { ok: false, reason: claim.refused, ...(claim.board === undefined ? {} : { board: claim.board }) };
     const { sessionId, purpose, board, word } = claim.session;
     return { ok: true, sessionId, purpose, identity: identityOf(claim.session), board, word };
+  }
+
+  async takeOver(sessionId: string, from: readonly string[], callId: string): Promise<SessionTaken | undefined> {
+    const session = await this.#store.handTo(sessionId, from, callId);
+    return session && { purpose: session.purpose, identity: identityOf(session), board: session.board, word: session.word };
   }
 
   async identity(sessionId: string, callId: string): Promise<Identity> {

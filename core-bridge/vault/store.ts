@@ -45,6 +45,8 @@ export interface SessionStore {
   hasResult(sessionId: string): Promise<boolean>;
   /** Gives the session to a call, unless another has it; a call that already has it gets it again. */
   claim(codeHash: string, callId: string): Promise<StoreClaim>;
+  /** Gives a session that one of these calls holds to another call. Its end stays where it is. */
+  handTo(sessionId: string, from: readonly string[], callId: string): Promise<ClaimedSession | undefined>;
   /** The session, if this call holds it. */
   held(sessionId: string, callId: string): Promise<StoredSession | undefined>;
   /** Ends the hold; until `graceEndsAtMs` the code can claim again, then the session is gone. One without a code is gone at once. */

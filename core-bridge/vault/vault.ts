@@ -47,6 +47,14 @@ export type Claim =
   /** For logs and limits only: callers are never told which. `used`: another call has, or had, this code; `board` while its session lives, to warn there. */
   | { readonly ok: false; readonly reason: 'unknown' | 'used'; readonly board?: string };
 
+/** What a call is told of a session that it took over. */
+export interface SessionTaken {
+  readonly purpose: string;
+  readonly identity: Identity;
+  readonly board: string;
+  readonly word: number;
+}
+
 /** What the citizen's page may know, by its own token. */
 export interface SessionOnPage {
   readonly board: string;
@@ -76,6 +84,13 @@ export interface Vault {
   deliver(attrToken: string, result: VerifiedResult): Promise<'accepted' | 'duplicate' | 'unknown'>;
   /** Atomic: of any number of calls with one code, one gets it. Unknown, expired and used look the same. */
   claim(code: string, callId: string): Promise<Claim>;
+  /**
+   * Hands a held session from one of several calls to another, which alone holds it from then on: the one before can
+   * neither see nor end it any more. For a call that goes on at another node.
+   * @param from the calls that may hold it
+   * @returns undefined when it has ended, or somebody else holds it
+   */
+  takeOver(sessionId: string, from: readonly string[], callId: string): Promise<SessionTaken | undefined>;
   /** @throws VaultError `not_claimed` unless this call holds the session */
   identity(sessionId: string, callId: string): Promise<Identity>;
   /** Calls the listener when a result arrives, once, from now on; look at `identity` after subscribing. Returns the unsubscriber. */

@@ -132,6 +132,39 @@ describe.each(stores)('sessions $name', ({ build, interleavings, races }) => {
       expect(await vault.stats()).toEqual({ live: 1, claimed: 1 });
     });
 
+    it('is taken over by another call from one of those named, which then holds it no more', async () => {
+      const { vault, nodes } = build();
+      const there = nodes.at(-1)!;
+      const { code, sessionId, attrToken, pageToken } = await vault.create(session);
+      await vault.deliver(attrToken, success('Willeke'));
+      expect(await there.takeOver(sessionId, ['first'], 'second')).toBeUndefined();
+      await vault.claim(code, 'first');
+      expect(await there.takeOver(sessionId, ['somebody else'], 'second')).toBeUndefined();
+      const page = await vault.onPage(pageToken);
+      const taken = { purpose: 'report_move', identity: 'verified', board: page?.board, word: page?.word };
+      expect(await there.takeOver(sessionId, ['nobody', 'first'], 'second')).toEqual(taken);
+      // An answer may have been lost on the way.
+      expect(await there.takeOver(sessionId, ['nobody', 'first'], 'second')).toEqual(taken);
+      // The one before can neither see it nor end it.
+      expect(await errorCode(vault.reveal(sessionId, 'first'))).toBe('not_claimed');
+      await vault.letGo(sessionId, 'first');
+      await vault.purge(sessionId, 'first');
+      expect(await vault.claim(code, 'first')).toMatchObject({ ok: false, reason: 'used' });
+      expect((await there.reveal(sessionId, 'second')).attributes).toEqual({ name: 'Willeke' });
+      expect(await vault.stats()).toEqual({ live: 1, claimed: 1 });
+      await there.purge(sessionId, 'second');
+      expect(await there.takeOver(sessionId, ['second'], 'third')).toBeUndefined();
+      expect(await vault.stats()).toEqual({ live: 0, claimed: 0 });
+    });
+
+    it('of any number of nodes that take it over, one gets it', async () => {
+      const { nodes, vault } = build();
+      const { code, sessionId } = await vault.create(session);
+      await vault.claim(code, 'first');
+      const taken = await Promise.all(Array.from({ length: 10 }, (_, i) => nodes[i % nodes.length]!.takeOver(sessionId, ['first'], `heir ${i}`)));
+      expect(taken.filter((one) => one !== undefined)).toHaveLength(1);
+    });
+
     it('let go, can be claimed again within the grace only', async () => {
       const { vault, clock } = build();
       const { code, sessionId, pageToken } = await vault.create(session);
