@@ -172,17 +172,28 @@ describe.each(kinds)('a desk $name', ({ most, runs, topology }) => {
     });
   }, 60_000);
 
+  it('keeps the place of a call that goes on at another node', async () => {
+    await withOffice(most, async (office) => {
+      const first = office.arrives(0);
+      await office.quiet();
+      const second = office.arrives(most - 1);
+      await office.quiet();
+      const heir = office.goesOn(first, most - 1);
+      await office.quiet();
+      // A place never gets worse.
+      await until(() => heir.place === 1 && second.place === 2, 'both to hear of their places', 5_000);
+      office.comes('anna', 0);
+      await office.quiet();
+      expect([heir.state, second.state]).toEqual(['offered', 'waiting']);
+    });
+  }, 60_000);
+
   it('of any number who come in the same moment, lets as many wait as there is room for, and sends nobody away for whom there is an agent', async () => {
     await withOffice(most, async (office) => {
       const arrive = (count: number): void => {
         for (let i = 0; i < count; i += 1) office.arrives(i % most, { service: 'Permits', skills: ['permits'] });
       };
       const waiting = async (): Promise<number> => (await office.nodes[0]!.desk.snapshot()).queues.find(({ service }) => service === 'Permits')!.waiting;
-      // A desk on which nothing was done yet is on its own.
-      arrive(most);
-      await office.quiet();
-      for (const caller of office.inState('waiting')) office.hangsUp(caller);
-      await office.quiet();
       arrive(30);
       // Whenever somebody looks.
       for (let looks = 0; looks < 20; looks += 1) expect(await waiting()).toBeLessThanOrEqual(3);

@@ -69,6 +69,16 @@ export class Office {
     return caller;
   }
 
+  /** The call goes on at another node as another one, at the same place. */
+  goesOn(caller: Caller, node: number): Caller {
+    const since = this.deskOf(caller).arrivalOf(caller.id);
+    this.hangsUp(caller);
+    const heir: Caller = { ...caller, id: `${caller.id} at ${node}`, node, state: 'waiting', agent: undefined };
+    this.callers.set(heir.id, heir);
+    this.nodes[node]!.desk.enter({ callId: heir.id, service: heir.service, skills: heir.skills, headStartMs: 0, ...(since !== undefined && { since }) }, 'head');
+    return heir;
+  }
+
   answers(caller: Caller): void {
     if (caller.state !== 'offered') return;
     caller.state = 'talking';

@@ -212,6 +212,18 @@ describe('an agent logged in at one node, a call on the other', () => {
   }, 120_000);
 });
 
+it('a queue with room for one: of callers who come to both nodes in the same moment one waits, and the others hear that it is full', async () => {
+  const { here, there, phone } = await twoNodes({ more: { service: { queue: { maxWaiting: 1 } } } });
+  const calls = [here, there, here, there].map(({ sip }, i) => dial(phone, sip, '0', `061234560${i}`));
+  const full = async (): Promise<number> => (await Promise.all([here, there].map((node) => node.metric(/^gateway_calls_ended_total.*reason="full"/)))).reduce((sum, count) => sum + count, 0);
+  await until(async () => (await full()) === 3, 'three of four to be told that the queue is full', 60_000);
+  expect(here.gateway.calls + there.gateway.calls).toBe(1);
+  const screen = peers.add(await here.screen('anna'));
+  await screen.told('connected', { timeoutMs: soonMs });
+  for (const call of calls) await call.hangup('done').catch(() => undefined);
+  await Promise.all([here.untilEmpty(soonMs), there.untilEmpty(soonMs)]);
+}, 120_000);
+
 describe('a node that is gone', () => {
   it('is killed with calls on it: their agents’ screens elsewhere are blank within the lease, and take the next call', async () => {
     const { store, agents, here, phone } = await twoNodes();

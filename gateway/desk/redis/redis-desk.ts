@@ -318,7 +318,9 @@ export class RedisDesk extends DeskNode {
   }
 
   private stepAlone(taken: readonly DeskAct[] = [], refused: readonly string[] = []): void {
-    const acts = this.acts.splice(0);
+    // Whether there is room for somebody is to be asked of all nodes, if they can be asked.
+    const asking = this.link.ready ? this.acts.findIndex((act) => act.do === 'enter' && act.most !== undefined) : -1;
+    const acts = this.acts.splice(0, asking < 0 ? this.acts.length : asking);
     let { state } = this.known;
     const now = this.now();
     if (!this.gaveUpOffers && now >= this.fencedAt) {
