@@ -176,6 +176,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     try {
       await gateway.startListeners();
       await gateway.startNodes(await engines);
+      if (gateway.link) gateway.reception.keepPromises(gateway.link, () => gateway.nodes.find(({ ready }) => ready));
       return gateway;
     } catch (error) {
       // A child that is still starting must be known before it can be stopped.

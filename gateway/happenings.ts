@@ -38,7 +38,7 @@ const event = <Type extends string, Shape extends z.ZodRawShape>(type: Type, mea
 
 /** Every kind of event, with what it carries. */
 export const happeningSchemas = {
-  'call.arrived': event('call.arrived', 'A call came in and was let in.', { ...ofCall, service }),
+  'call.arrived': event('call.arrived', 'A call came in and was let in; or a caller who is to be called back has another node now.', { ...ofCall, service, continues: name.optional().describe('The call as which this one began, on a node that has stopped or is not heard of any more.') }),
   'call.identified': event('call.identified', 'It is known, or known otherwise than before, whether the caller is identified.', {
     ...ofCall,
     sessionId: name.describe('The session of the website; says nothing about who it is.'),

@@ -7,6 +7,7 @@ import {
 import type { Config, Tenant } from '../config/index.js';
 import { Directory } from './call/directory.js';
 import { longestPromiseMs } from './call/promise.js';
+import { createPromises, type PromiseStore } from './call/promises/index.js';
 import { createDesk, longestWaitMs, openingAt, type Desk } from './desk/index.js';
 import type { Metrics } from './ops/metrics.js';
 
@@ -22,6 +23,8 @@ export interface TenantRoom {
   readonly identification: CallIdentification;
   readonly desk: Desk;
   readonly directory: Directory;
+  /** Promises to call back. */
+  readonly promises: PromiseStore;
   /** Whether this service takes calls now. */
   isOpen(service: Tenant['services'][number]): boolean;
   /** Ends all of it but the desk, which ends with the calls. */
@@ -84,6 +87,7 @@ export function openTenant(tenant: Tenant, { config, node, link, metrics, log: p
     vault, boards, guard, pairingGuard, feedback, identification,
     desk: createDesk(tenant, { node, redis, log: log.child({ room: 'desk' }) }),
     directory: new Directory(tenant),
+    promises: createPromises({ redis, log }),
     isOpen: ({ queue }) => openingAt(queue.hours, new Date()).open,
     close: async () => {
       await identification.close();

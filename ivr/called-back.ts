@@ -14,6 +14,8 @@ export interface CalledBackOptions {
    * protect, and then no code is asked for. A rejection means that it cannot be looked up now.
    */
   check?: (code: SpokenCode) => boolean | Promise<boolean>;
+  /** A code was given to the caller, and what it protected is not there any more: they are told that it is of no use. */
+  isForgotten?: boolean;
   /** How long after each greeting somebody may take to press 1, in ms. Default 5000. */
   readyMs?: number;
   /** How long the caller may take to begin with the code after the question, in ms. Default 20 000. */
@@ -39,9 +41,13 @@ const maxAttempts = 3;
  * @throws the signal's reason when it aborts; whatever `voice.play` rejects with
  */
 export async function greetCalledBack(voice: Voice, options: CalledBackOptions, signal: AbortSignal): Promise<CalledBack> {
-  const { language, check, readyMs = 5000 } = options;
+  const { language, check, isForgotten = false, readyMs = 5000 } = options;
   if (!(await isSomebodyThere(voice, language, readyMs, signal))) return { kind: 'nobody' };
-  if (!check) return { kind: 'ready', code: 'notAsked' };
+  if (!check) {
+    if (isForgotten) await say(voice, language, 'technical-problem', signal);
+    signal.throwIfAborted();
+    return { kind: 'ready', code: 'notAsked' };
+  }
   await breathe(voice, signal);
   const code = await askForCode(voice, options, check, signal);
   await say(voice, language, lastWords[code], signal);

@@ -6,12 +6,29 @@
  * The place in the line is kept all the while. When it is the caller's turn no agent is held: the telephone may ring for
  * long. Whoever answers is asked for the short code, and only with it does the identity come back into play; without it
  * the session is purged and the caller is one like any other.
+ *
+ * A promise may move to another node, and then goes on there as another call: this one ends and leaves the session alone.
  */
 import { sessionEnded, withoutSession } from './elsewhere.js';
 import { end, stay, type CallEvent, type CallState, type Step } from './machine.js';
 
 /** Attempts to reach a caller before we give up. */
 const maxAttempts = 3;
+
+/** How a call stood that goes on here as this one. */
+export type PromisedState = Pick<CallState, 'callBacks' | 'identity' | 'shown' | 'sessionId' | 'transferredBy'>;
+
+export function takenUp(state: CallState, before: PromisedState): Step {
+  const promised: CallState = { ...state, ...before, name: 'promised', leftLine: true };
+  // A node that died while it called counts as an attempt: a promise cannot end one node after the other.
+  return promised.callBacks >= maxAttempts ? end(promised, 'notCalledBack') : { state: promised, effects: [{ do: 'takeUpPromise' }] };
+}
+
+function moved(state: CallState): Step {
+  const { sessionId, ...rest } = state;
+  const ended = end(rest, 'continuedElsewhere');
+  return sessionId === undefined ? ended : { state: ended.state, effects: [{ do: 'leaveSession', sessionId }, ...ended.effects] };
+}
 
 /** In the waiting room, and about calling back; undefined for every other event. */
 export function askedToBeCalledBack(state: CallState, event: CallEvent): Step | undefined {
@@ -37,6 +54,7 @@ export function promised(state: CallState, event: CallEvent): Step {
     };
     case 'callBackDue': return { state: { ...state, name: 'callingBack' }, effects: [{ do: 'leaveWaitingRoom' }, { do: 'callBack' }] };
     case 'promiseOver': return end(state, 'notCalledBack');
+    case 'promiseMoved': return moved(state);
     default: return stay(state);
   }
 }
@@ -54,9 +72,11 @@ export function callingBack(state: CallState, event: CallEvent): Step {
     case 'callBackFailed': {
       const callBacks = state.callBacks + 1;
       if (callBacks >= maxAttempts) return end(state, 'notCalledBack');
-      return { state: { ...state, name: 'promised', callBacks }, effects: [{ do: 'leaveCallerAlone' }, { do: 'callBackLater' }] };
+      return { state: { ...state, name: 'promised', callBacks }, effects: [{ do: 'leaveCallerAlone' }, { do: 'callBackLater', soon: false }] };
     }
+    case 'callBackPutOff': return { state: { ...state, name: 'promised' }, effects: [{ do: 'leaveCallerAlone' }, { do: 'callBackLater', soon: true }] };
     case 'promiseOver': return end(state, 'notCalledBack');
+    case 'promiseMoved': return moved(state);
     default: return stay(state);
   }
 }

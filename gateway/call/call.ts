@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { IdentifyError, type PairingInvitation, type ProgressStep, type RevealedIdentity } from '../../core-bridge/index.js';
+import { IdentifyError, type PairingInvitation, type ProgressStep, type RevealedIdentity, type SessionTaken } from '../../core-bridge/index.js';
 import type { Config, Tenant } from '../../config/index.js';
 import type { SpokenCode } from '../../ivr/index.js';
 import { longestWaitMs, waitingFor, type DeskAgent, type Outlook } from '../desk/index.js';
@@ -23,6 +23,7 @@ import { HeldSession } from './held-session.js';
 import { InvitedCaller } from './invited-caller.js';
 import { problemOf, type CallContext, type CallHappening, type HandedOverCall, type IncomingCall, type LiveCall } from './live-call.js';
 import { initialState, isWithAgent, step, type CallEvent, type CallState, type CourseOptions, type Effect, type EndReason } from './machine.js';
+import type { PromiseRecord } from './promises/index.js';
 import { whenEnded } from './ring.js';
 import { Talk } from './talk.js';
 import type { Wanted } from './transfer.js';
@@ -59,11 +60,11 @@ const causes: Record<EndReason, string> = {
   noBridge: unspecified,
   notAnswered: temporaryFailure,
   drained: unspecified,
+  continuedElsewhere: normalClearing,
   internalError: temporaryFailure,
 };
 
 export class Call implements LiveCall, HandedOverCall {
-  readonly id = randomUUID();
   /** Resolves when nothing of this call is left. */
   readonly finished: Promise<void>;
   readonly log: Logger;
@@ -87,6 +88,8 @@ export class Call implements LiveCall, HandedOverCall {
   private readonly callingBack: CallingBack;
   private agent: DeskAgent | undefined;
   private stopListening: (() => void) | undefined;
+  /** Of a call that nobody made here. */
+  private calledFrom: string | undefined;
   private leaseTimer: NodeJS.Timeout | undefined;
   private readonly takeDown: Promise<unknown>[] = [];
   private readonly events: CallEvent[] = [];
@@ -101,7 +104,8 @@ export class Call implements LiveCall, HandedOverCall {
   private readonly provedDuringCall = new Set<string>();
   private endedAt = 0;
 
-  constructor(readonly incoming: IncomingCall, readonly context: CallContext, log: Logger) {
+  /** @param id of a call that goes on with what another one promised: as which it has taken the promise up */
+  constructor(readonly incoming: IncomingCall, readonly context: CallContext, log: Logger, readonly id: string = randomUUID()) {
     this.log = log.child({ callId: this.id, trunk: incoming.trunk.name });
     this.finished = new Promise((resolve) => (this.markFinished = resolve));
     this.service = incoming.service;
@@ -126,7 +130,16 @@ export class Call implements LiveCall, HandedOverCall {
       talking: () => this.nowTalking(),
       endpointChanged: () => this.watchEndpoint(),
     });
-    this.callingBack = new CallingBack(this, this.talk, (number) => this.far.outsideTarget(number), (leg) => this.takeLeg(leg));
+    this.callingBack = new CallingBack(this, this.talk, {
+      outsideTarget: (number) => this.far.outsideTarget(number),
+      takeLeg: (leg) => this.takeLeg(leg),
+      ofCall: () => ({
+        waitingSince: this.waitingSince,
+        place: this.outlook?.place,
+        provedDuringCall: this.state.sessionId !== undefined && this.provedDuringCall.has(this.state.sessionId),
+        calledFrom: this.callerNumber,
+      }),
+    });
     this.guest = new GuestSide(this, this.far, (agent) => this.guestView?.connected(agent));
     this.viewOptions = {
       canIdentify: this.invited.offered,
@@ -151,7 +164,9 @@ export class Call implements LiveCall, HandedOverCall {
 
   /** Answers the caller; the rest follows by itself. */
   start(): void {
-    const { req, res, srf, pool, tenant } = this.incoming;
+    const { invite, srf, pool, tenant } = this.incoming;
+    if (!invite) throw new TypeError('a call that nobody made cannot be answered');
+    const { req, res } = invite;
     this.log.info({ service: this.service.name }, 'call arriving');
     this.context.metrics.callStarted();
     this.happened({ type: 'call.arrived', service: this.service.name });
@@ -173,6 +188,37 @@ export class Call implements LiveCall, HandedOverCall {
         this.handle({ type: 'answerFailed', reason: 'notAnswered' });
       },
     );
+  }
+
+  /**
+   * Goes on with what a call of another node promised.
+   * @param before that call
+   * @param taken the session, if this call holds it now
+   */
+  resume(record: PromiseRecord, before: string, taken: SessionTaken | undefined): void {
+    const { session } = record;
+    this.log.info({ service: this.service.name, before }, 'the promise of another node is kept here');
+    this.context.metrics.callStarted();
+    this.happened({ type: 'call.arrived', service: this.service.name, continues: before });
+    this.calledFrom = (record.calledFrom ?? record.number).reveal();
+    this.waitingSince = record.waitingSince;
+    const limitMs = record.waitingSince + waitLimitMs(this.service, this.context.config) - Date.now();
+    if (limitMs > 0) this.after(limitMs, () => this.handle({ type: 'waitedTooLong' }));
+    this.callingBack.adopt(record);
+    const held = session && taken ? { sessionId: session.id, identity: taken.identity } : undefined;
+    if (session && taken) {
+      this.purpose = taken.purpose;
+      if (this.incoming.tenant.config.idContact.clientUrl === 'page') this.word = taken.word;
+      if (session.provedDuringCall) this.provedDuringCall.add(session.id);
+      const own = this.hold(session.id, taken.board);
+      if (taken.identity === 'verified') this.report(own);
+      this.happened({ type: 'call.identified', sessionId: session.id, identity: taken.identity });
+    }
+    this.handle({ type: 'promiseTaken', promised: {
+      callBacks: record.attempts, shown: session?.shown ?? false, identity: 'none', ...held,
+      ...(record.transferredBy !== undefined && { transferredBy: record.transferredBy }),
+    } });
+    if (held?.identity === 'awaiting') this.listenForResult(held.sessionId);
   }
 
   // ---- what others tell this call -----------------------------------------------------------------------------------
@@ -312,16 +358,22 @@ export class Call implements LiveCall, HandedOverCall {
   /** What may be told to the caller of the line. */
   stands(outlook: Outlook): void {
     if (this.state.name !== 'waiting' && this.state.name !== 'promised') return;
-    const { place } = this.outlook ?? {};
-    this.outlook = outlook;
-    if (place === outlook.place) return;
-    this.tellCitizen({ step: 'waiting', place: outlook.place });
-    this.happened({ type: 'call.waiting', service: this.service.name, place: outlook.place });
+    const before = this.outlook?.place;
+    const place = this.callingBack.told(outlook.place);
+    this.outlook = { ...outlook, place };
+    if (before === place) return;
+    this.tellCitizen({ step: 'waiting', place });
+    this.happened({ type: 'call.waiting', service: this.service.name, place });
   }
 
   /** Ends the call for a reason outside of it. */
-  stop(event: Extract<CallEvent, { type: 'drained' | 'sipLost' | 'crashed' }>['type']): void {
+  stop(event: Extract<CallEvent, { type: 'sipLost' | 'crashed' }>['type']): void {
     this.handle({ type: event });
+  }
+
+  /** Ends the call because this node stops. What it has promised goes to another node, where that can be. */
+  drain(): void {
+    if (!this.callingBack.passOn()) this.handle({ type: 'drained' });
   }
 
   // ---- the machine --------------------------------------------------------------------------------------------------
@@ -410,7 +462,9 @@ export class Call implements LiveCall, HandedOverCall {
       case 'leaveCallerAlone': return this.callingBack.leaveAlone();
       case 'releaseAgent': return desk.free(effect.agent, this.id, 'moved');
       case 'callBack': return this.callingBack.call();
-      case 'callBackLater': return this.callingBack.callLater();
+      case 'callBackLater': return this.callingBack.callLater(effect.soon);
+      case 'takeUpPromise': return this.callingBack.takeUp();
+      case 'leaveSession': return this.leaveSession(effect.sessionId);
       case 'invite': return this.invite();
       case 'showInvitation': return this.invited.invitation && this.view.showInvitation(effect.agent, this.invited.invitation);
       case 'confirmWord': return this.view.confirmWord(effect.agent, effect.confirmId, this.invited.invitation!.word);
@@ -443,9 +497,9 @@ export class Call implements LiveCall, HandedOverCall {
 
   private claim(code: SpokenCode): void {
     const { metrics } = this.context;
-    const { tenant, trunk, req } = this.incoming;
+    const { tenant, trunk, invite } = this.incoming;
     const stillChecking = this.after(checkingAfterMs, () => this.talk.keepCompany('checking'));
-    checkCode(tenant, { callId: this.id, digits: code.reveal(), trunk: trunk.name, callerNumber: req.callingNumber }, this.over).finally(() => clearTimeout(stillChecking)).then(
+    checkCode(tenant, { callId: this.id, digits: code.reveal(), trunk: trunk.name, callerNumber: invite?.req.callingNumber }, this.over).finally(() => clearTimeout(stillChecking)).then(
       (claim) => {
         metrics.codeTried(claim.ok ? 'accepted' : 'refused');
         if (!claim.ok) return this.handle({ type: 'refused' });
@@ -473,7 +527,13 @@ export class Call implements LiveCall, HandedOverCall {
   }
 
   private awaitResult(sessionId: string): void {
-    const { vault, config } = this.incoming.tenant;
+    this.listenForResult(sessionId);
+    this.after(this.incoming.tenant.config.sessions.resultWaitMs, () => this.handle({ type: 'resultTimedOut' }));
+    this.talk.keepCompany('result');
+  }
+
+  private listenForResult(sessionId: string): void {
+    const { vault } = this.incoming.tenant;
     const look = () => {
       vault.identity(sessionId, this.id).then(
         (identity) => {
@@ -490,8 +550,6 @@ export class Call implements LiveCall, HandedOverCall {
     };
     this.stopListening = vault.onDelivered(sessionId, look);
     look();
-    this.after(config.sessions.resultWaitMs, () => this.handle({ type: 'resultTimedOut' }));
-    this.talk.keepCompany('result');
   }
 
   // ---- waiting and ringing ------------------------------------------------------------------------------------------
@@ -506,7 +564,7 @@ export class Call implements LiveCall, HandedOverCall {
       this.after(waitLimitMs(this.service, this.context.config), () => this.handle({ type: 'waitedTooLong' }));
     }
     const enter = () => {
-      if (this.state.name === 'waiting') desk.enter({ ...waitingFor(this.id, this.service), ...(wanted && { wanted }) }, at);
+      if (this.state.name === 'waiting') desk.enter({ ...waitingFor(this.id, this.service), ...(at === 'head' && this.callingBack.placeKept), ...(wanted && { wanted }) }, at);
     };
     // Not within the present step: a free agent would be matched before the step's other effects are done.
     setImmediate(enter);
@@ -558,7 +616,9 @@ export class Call implements LiveCall, HandedOverCall {
 
   /** The number that the trunk told us, unless it was withheld. */
   private get callerNumber(): string | undefined {
-    const { req } = this.incoming;
+    const { invite } = this.incoming;
+    if (!invite) return this.calledFrom;
+    const { req } = invite;
     const number = /^[0-9A-Za-z+*#._-]{1,40}$/.exec(req.callingNumber ?? '')?.[0];
     const withheld = number === undefined || /anonymous/i.test(number) || (req.has('Privacy') && /\b(id|user|full|header)\b/i.test(req.get('Privacy')));
     return withheld ? undefined : number;
@@ -603,6 +663,11 @@ export class Call implements LiveCall, HandedOverCall {
     const session = this.sessions.get(sessionId);
     this.sessions.delete(sessionId);
     if (session) this.closing('letGo', session.letGo(Date.now() + this.incoming.tenant.config.sessions.reclaimGraceSeconds * 1_000));
+  }
+
+  private leaveSession(sessionId: string): void {
+    this.sessions.get(sessionId)?.leave();
+    this.sessions.delete(sessionId);
   }
 
   // ---- authentication during the call -------------------------------------------------------------------------------
@@ -670,12 +735,12 @@ export class Call implements LiveCall, HandedOverCall {
   private endCallerLeg(reason: EndReason): void {
     this.talk.stopCompany();
     this.stopListening?.();
-    const { leg } = this;
+    const { leg, incoming: { invite } } = this;
     this.scope.abort(new Error('the call has ended'));
     for (const timer of this.timers) clearTimeout(timer);
     this.timers.clear();
     if (leg) this.closing('callerLeg', this.talk.farewell(leg, reason).then(() => leg.end(causes[reason])), Talk.farewellMs + closeStepTimeoutMs);
-    else if (!this.incoming.res.finalResponseSent && reason !== 'abandoned') respond(this.incoming.res, 503, { headers: { 'Retry-After': '5' } });
+    else if (invite && !invite.res.finalResponseSent && reason !== 'abandoned') respond(invite.res, 503, { headers: { 'Retry-After': '5' } });
   }
 
   closing(what: string, ending: Promise<unknown>, limitMs = closeStepTimeoutMs): void {

@@ -31,6 +31,11 @@ export class HeldSession {
     this.stopWatching = rooms.boards.watch(board, look);
   }
 
+  /** Another call holds it now: this one has nothing more to do with it. */
+  leave(): void {
+    this.stopWatching();
+  }
+
   /** Tells the citizen's page. */
   tell(step: ProgressStep): void {
     this.rooms.boards.post(this.board, step);

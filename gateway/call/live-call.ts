@@ -14,6 +14,8 @@ import type { References } from './hand-over.js';
 import type { CallEvent, CallState } from './machine.js';
 import type { PinGuard } from './whisper.js';
 
+export { problemOf } from './problem.js';
+
 /** What every call needs of the gateway. */
 export interface CallContext {
   readonly config: Config;
@@ -44,8 +46,8 @@ export interface HandedOverCall {
 }
 
 export interface IncomingCall {
-  readonly req: Srf.SrfRequest;
-  readonly res: Srf.SrfResponse;
+  /** The INVITE; undefined for a caller who has hung up to be called back, and whose call another node had before. */
+  readonly invite: { readonly req: Srf.SrfRequest; readonly res: Srf.SrfResponse } | undefined;
   readonly srf: Srf;
   readonly pool: MediaPool;
   readonly trunk: TrunkConfig;
@@ -81,9 +83,3 @@ export interface LiveCall {
 /** What a call has to tell, without what is the same in all of it. */
 export type CallHappening = OfCall<Happening>;
 type OfCall<H> = H extends { callId: string } ? Omit<H, 'callId' | 'tenant' | 'at'> : never;
-
-/** What may be logged of an error: its code and words, which by rule hold nothing of the caller. */
-export function problemOf(error: unknown): string {
-  if (error instanceof Error) return 'code' in error && typeof error.code === 'string' ? `${error.code}: ${error.message}` : error.message;
-  return String(error);
-}

@@ -15,7 +15,7 @@
  * `guestId`), never by time.
  */
 import type { SpokenCode } from '../../ivr/index.js';
-import { askedToBeCalledBack, callingBack, promised } from './call-back.js';
+import { askedToBeCalledBack, callingBack, promised, takenUp, type PromisedState } from './call-back.js';
 import { conferenceStep, guestFollows, type Guest, type GuestProblem } from './conference.js';
 import { dial, dialling, elsewhere, elsewhereInstead, type OverflowCause, type Party } from './elsewhere.js';
 import { invitationEnded, invitationOnScreen, invitationStep, type Invitation } from './invitation.js';
@@ -30,7 +30,7 @@ export type CallIdentity = 'none' | 'awaiting' | 'verified' | 'failed' | 'unauth
 
 /** Why a call ended: the closed list used in logs, metrics and tests. */
 export const endReasons = [
-  'callerHungUp', 'agentHungUp', 'agentEnded', 'otherHungUp', 'abandoned', 'closed', 'full', 'waitedTooLong', 'notReached', 'notCalledBack', 'mediaFailed', 'sipLost', 'noBridge', 'notAnswered', 'drained', 'internalError',
+  'callerHungUp', 'agentHungUp', 'agentEnded', 'otherHungUp', 'abandoned', 'closed', 'full', 'waitedTooLong', 'notReached', 'notCalledBack', 'mediaFailed', 'sipLost', 'noBridge', 'notAnswered', 'drained', 'continuedElsewhere', 'internalError',
 ] as const;
 export type EndReason = (typeof endReasons)[number];
 
@@ -143,7 +143,13 @@ export type CallEvent =
   /** Somebody answered. @param isCaller they know the short code, or there was nothing to protect */
   | { type: 'calledBack'; isCaller: boolean }
   | { type: 'callBackFailed' }
+  /** It is not known for certain that no other node calls this caller. */
+  | { type: 'callBackPutOff' }
   | { type: 'promiseOver' }
+  /** Another node has the promise, or may have it. */
+  | { type: 'promiseMoved' }
+  /** This node has the promise of another one. */
+  | { type: 'promiseTaken'; promised: PromisedState }
   | { type: 'callerHungUp' }
   /** The caller has waited as long as the service lets anybody wait. */
   | { type: 'waitedTooLong' }
@@ -191,7 +197,12 @@ export type Effect =
   /** An agent was found for a caller who is not there: the next one in line may have them. */
   | { do: 'releaseAgent'; agent: string }
   | { do: 'callBack' }
-  | { do: 'callBackLater' }
+  /** `soon`: as soon as it may be known whether this node may. */
+  | { do: 'callBackLater'; soon: boolean }
+  /** Goes on with what another node promised. */
+  | { do: 'takeUpPromise' }
+  /** Another call has the session now. */
+  | { do: 'leaveSession'; sessionId: string }
   | { do: 'invite' }
   | { do: 'showInvitation'; agent: string }
   | { do: 'confirmWord'; agent: string; confirmId: string }
@@ -251,8 +262,12 @@ function stepOfCall(state: CallState, event: CallEvent, options: CourseOptions):
       if (state.name === 'promised') return stay(state);
       if (state.name === 'callingBack') return callingBack(state, { type: 'callBackFailed' });
       return end(state, state.name === 'connected' || state.name === 'elsewhere' ? 'callerHungUp' : 'abandoned');
-    case 'mediaLost': return state.name === 'promised' ? stay(state) : end(state, 'mediaFailed');
-    case 'sipLost': return end(state, 'sipLost');
+    case 'mediaLost':
+    case 'sipLost':
+      // A promise needs neither until it is kept.
+      if (state.name === 'promised') return stay(state);
+      if (state.name === 'callingBack') return callingBack(state, { type: 'callBackFailed' });
+      return end(state, event.type === 'sipLost' ? 'sipLost' : 'mediaFailed');
     case 'drained': return end(state, 'drained');
     case 'crashed': return end(state, 'internalError');
     case 'resultArrived':
@@ -285,6 +300,7 @@ function arriving(state: CallState, event: CallEvent, options: CourseOptions): S
   // The call has been answered, so that it can be told.
   if (event.type === 'closedNow') return elsewhereInstead(state, 'closed', options);
   if (event.type === 'answerFailed') return end(state, event.reason);
+  if (event.type === 'promiseTaken') return takenUp(state, event.promised);
   return stay(state);
 }
 

@@ -1,7 +1,4 @@
-/**
- * What a caller was promised who is to be called back: the number, and the short code by which they will be known. Both are
- * in this process's memory alone, print as nothing, and end with the call.
- */
+/** What a caller is promised who is to be called back: which numbers may be called, and the short code by which they will be known. */
 import { randomInt, timingSafeEqual } from 'node:crypto';
 import type { Tenant } from '../../config/index.js';
 import { shortCodeLength, SpokenCode, SpokenNumber } from '../../ivr/index.js';
@@ -10,19 +7,17 @@ import { shortCodeLength, SpokenCode, SpokenNumber } from '../../ivr/index.js';
 export const longestPromiseMs = 2 * 3_600_000;
 /** Before the next attempt to reach somebody who did not answer, in ms. */
 export const nextAttemptMs = 3 * 60_000;
+/** The same when it was only not certain that no other node calls them, in ms. */
+export const soonAgainMs = 5_000;
 
-export class CallbackPromise {
-  readonly shortCode = new SpokenCode(String(randomInt(10 ** shortCodeLength)).padStart(shortCodeLength, '0'));
-  number: SpokenNumber | undefined;
+export function newShortCode(): SpokenCode {
+  return new SpokenCode(String(randomInt(10 ** shortCodeLength)).padStart(shortCodeLength, '0'));
+}
 
-  /** @param isKnown whether there is an identity to protect: without one no code is told or asked for */
-  constructor(readonly isKnown: boolean) {}
-
-  /** In the same time whatever was typed. */
-  isRight(typed: SpokenCode): boolean {
-    const [given, wanted] = [Buffer.from(typed.reveal()), Buffer.from(this.shortCode.reveal())];
-    return given.length === wanted.length && timingSafeEqual(given, wanted);
-  }
+/** In the same time whatever was typed. */
+export function isSameCode(typed: SpokenCode, told: SpokenCode): boolean {
+  const [given, wanted] = [Buffer.from(typed.reveal()), Buffer.from(told.reveal())];
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
 /** Whether the site lets us call this number. Its own numbers are not: that would be a call to ourselves. */

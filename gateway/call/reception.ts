@@ -1,23 +1,25 @@
 /** Where calls come in: who may call, which service they reach, how many at once; and the register of live calls. */
 import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
-import type { RevealedIdentity } from '../../core-bridge/index.js';
+import type { RedisLink, RevealedIdentity } from '../../core-bridge/index.js';
 import type { SipNode } from '../sip/node.js';
 import { respond } from '../sip/respond.js';
 import { serviceOf, type ServiceConfig } from '../sip/services.js';
 import { sdpOf } from '../sip/sdp.js';
-import type { Trunks } from '../sip/trunks.js';
+import type { TrunkConfig, Trunks } from '../sip/trunks.js';
 import type { TransferTarget, TransferTargets } from '../screen/contract.js';
 import type { TenantRoom } from '../tenants.js';
 import { Call } from './call.js';
 import type { Destination } from './directory.js';
 import type { CallContext } from './live-call.js';
+import { Adoption, type Adopted } from './promises/index.js';
 
 export class Reception {
   private readonly calls = new Map<string, { call: Call; node: SipNode }>();
   private readonly tenantOf = new Map<string, TenantRoom>();
   /** What every dialled number leads to, over all tenants; a number leads to one. */
   private readonly lines: (ServiceConfig & { tenant: TenantRoom; service: ServiceConfig })[] = [];
+  private readonly adoptions: Adoption[] = [];
   private draining = false;
 
   constructor(private readonly context: CallContext, tenants: readonly TenantRoom[], private readonly trunks: Trunks, private readonly log: Logger) {
@@ -149,10 +151,48 @@ export class Reception {
     const unknown = requiredOf(req).filter((extension) => !extensions.has(extension));
     if (unknown.length > 0) return respond(res, 420, { headers: { Unsupported: unknown.join(', ') } });
     if (req.body && sdpOf(req.body) === '') return respond(res, 415, { headers: { Accept: 'application/sdp' } });
-    const call = new Call({ req, res, srf: node.srf, pool: node.pool, trunk, tenant: line.tenant, service: line.service }, this.context, this.log);
+    const call = new Call({ invite: { req, res }, srf: node.srf, pool: node.pool, trunk, tenant: line.tenant, service: line.service }, this.context, this.log);
+    this.keep(call, node);
+    call.start();
+  }
+
+  private keep(call: Call, node: SipNode): void {
     this.calls.set(call.id, { call, node });
     void call.finished.then(() => this.calls.delete(call.id));
-    call.start();
+  }
+
+  /**
+   * Keeps, from now on, promises to call back of nodes that have stopped or are not heard of any more.
+   * @param ready a node that can call, if there is one now
+   */
+  keepPromises(link: RedisLink, ready: () => SipNode | undefined): void {
+    for (const tenant of new Set(this.lines.map(({ tenant }) => tenant))) {
+      const trunk = this.context.config.trunks.find(({ name }) => name === tenant.config.outside?.trunk);
+      if (!trunk) continue;
+      this.adoptions.push(new Adoption({
+        store: tenant.promises, link, log: this.log,
+        mayTake: () => !this.draining && this.calls.size < this.context.config.calls.maxCalls && ready() !== undefined,
+        take: (adopted, callId) => this.resume(tenant, trunk, adopted, callId, ready),
+      }));
+    }
+  }
+
+  /** @throws VaultError */
+  private async resume(tenant: TenantRoom, trunk: TrunkConfig, { record, before }: Adopted, callId: string, ready: () => SipNode | undefined): Promise<void> {
+    const { session } = record;
+    const holders = session ? [session.heldBy, ...(before === undefined ? [] : [before])] : [];
+    const taken = session && (await tenant.vault.takeOver(session.id, holders, callId));
+    const ours = { ...record, callId, ...(session && { session: { ...session, heldBy: callId } }) };
+    const node = ready();
+    if (this.draining) return void (await tenant.promises.release(ours));
+    // Some node gets it when the lease has ended.
+    if (!node) return;
+    const { services } = tenant.config;
+    // Another configuration may not have that service any more; somebody is better than nobody.
+    const service = services.find(({ name }) => name === record.service) ?? services[0]!;
+    const call = new Call({ invite: undefined, srf: node.srf, pool: node.pool, trunk, tenant, service }, this.context, this.log, callId);
+    this.keep(call, node);
+    call.resume(ours, record.callId, taken);
   }
 
   /** The connection to a SIP server is gone, and with it our hold on its dialogs. */
@@ -171,16 +211,28 @@ export class Reception {
    */
   async drain(graceMs: number): Promise<void> {
     this.refuseNew();
+    await Promise.all(this.adoptions.splice(0).map((adoption) => adoption.close()));
+    this.tellOfPromises();
     const talking = (entry: { call: Call }) => ['connected', 'revealing', 'elsewhere'].includes(entry.call.stateName);
-    for (const entry of [...this.calls.values()]) if (!talking(entry)) entry.call.stop('drained');
+    for (const entry of [...this.calls.values()]) if (!talking(entry)) entry.call.drain();
     const all = () => Promise.all([...this.calls.values()].map(({ call }) => call.finished));
     if (graceMs > 0 && this.calls.size > 0) {
       let timer: NodeJS.Timeout | undefined;
       await Promise.race([all(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
       clearTimeout(timer);
     }
-    for (const { call } of [...this.calls.values()]) call.stop('drained');
+    for (const { call } of [...this.calls.values()]) call.drain();
     await all();
+  }
+
+  /** Callers who are to be called back have hung up: nobody but the log can say what becomes of it. */
+  private tellOfPromises(): void {
+    for (const shared of [true, false]) {
+      const promises = [...this.calls.values()].filter(({ call }) => (call.stateName === 'promised' || call.stateName === 'callingBack') && call.incoming.tenant.promises.shared === shared).length;
+      if (promises === 0) continue;
+      if (shared) this.log.info({ promises }, 'promises to call back are left to other nodes');
+      else this.log.warn({ promises }, 'promises to call back end with this node: they outlive it with a Redis store only');
+    }
   }
 }
 

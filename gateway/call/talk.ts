@@ -154,12 +154,12 @@ export class Talk {
   }
 
   /** The first words of a call back. @returns what came of it; 'nobody' also when the line broke */
-  async greetCalledBack(leg: CallerLeg, check: CalledBackOptions['check']): Promise<CalledBack> {
+  async greetCalledBack(leg: CallerLeg, options: Pick<CalledBackOptions, 'check' | 'isForgotten'>): Promise<CalledBack> {
     const { over, service: { language } } = this.call;
     const left = new AbortController();
     leg.dialog.once('destroy', () => left.abort());
     try {
-      return await greetCalledBack(leg.voice, { language, ...(check && { check }) }, AbortSignal.any([over, left.signal]));
+      return await greetCalledBack(leg.voice, { language, ...options }, AbortSignal.any([over, left.signal]));
     } catch (error) {
       if (!over.aborted && !left.signal.aborted) this.call.log.warn({ problem: problemOf(error) }, 'call back failed');
       return { kind: 'nobody' };

@@ -145,12 +145,13 @@ export class DayFigures {
     for (const { service, hour } of rows) if (this.#cells.has(keyOf(service, hour))) this.#changed.add(keyOf(service, hour));
   }
 
-  #arrived({ callId, service, at }: Extract<Happening, { type: 'call.arrived' }>): void {
+  #arrived({ callId, service, at, continues }: Extract<Happening, { type: 'call.arrived' }>): void {
     if (!this.#services.has(service) || this.#calls.has(callId)) return;
-    const call: Followed = { service, ...this.calendar(at), once: new Set(), talkedMs: 0 };
+    const call: Followed = { service, ...this.calendar(at), once: new Set(continues === undefined ? [] : ['identified']), talkedMs: 0 };
     this.#calls.set(callId, call);
     if (this.#calls.size > mostCalls) this.#calls.delete(this.#calls.keys().next().value!);
-    this.#add(call, 'calls', 1);
+    // What goes on from another node was counted there.
+    if (continues === undefined) this.#add(call, 'calls', 1);
   }
 
   #stopsTalking(call: Followed, at: number): void {

@@ -58,6 +58,7 @@ const anyEvent: fc.Arbitrary<CallEvent> = fc.oneof(
   fc.constant<CallEvent>({ type: 'agentUnbound' }),
   fc.constantFrom<CallEvent>({ type: 'callbackWanted' }, { type: 'callbackArranged' }, { type: 'callbackKept' }, { type: 'callBackDue' }, { type: 'callBackFailed' }, { type: 'promiseOver' }),
   fc.boolean().map((isCaller): CallEvent => ({ type: 'calledBack', isCaller })),
+  fc.constantFrom<CallEvent>({ type: 'callBackPutOff' }, { type: 'promiseMoved' }),
   fc.record({ type: fc.constant('guestWanted' as const), agent, guest: agent, guestId: id }),
   fc.record({ type: fc.constant('guestAnswered' as const), guestId: id, revealId: id }),
   fc.record({ type: fc.constantFrom('guestAcknowledged' as const, 'guestNotShown' as const, 'guestDeclined' as const), revealId: id }),
@@ -106,6 +107,11 @@ const callbackWay: CallEvent[] = [
 ];
 /** And somebody else answers. */
 const strangerWay = callbackWay.map((event): CallEvent => (event.type === 'calledBack' ? { ...event, isCaller: false } : event));
+/** Promised at another node, and called back here. */
+export const takenUpWay: CallEvent[] = [
+  { type: 'promiseTaken', promised: { callBacks: 1, identity: 'verified', sessionId: 'session', shown: false } }, { type: 'agentFound', agent: 'anna', offerId: 'id-1' },
+  { type: 'calledBack', isCaller: true }, ...usualWay.slice(4),
+];
 /** These ways, each cut short somewhere, with other events in between. */
 export const historyOf = (ways: readonly CallEvent[][], mostOthers: number): fc.Arbitrary<CallEvent[]> => fc.constantFrom(...ways).chain((way) => fc.tuple(fc.constant(way), fc.integer({ min: 2, max: way.length }), fc.array(anyEvent, { maxLength: mostOthers, size: 'max' }))).chain(([way, kept, extra]) =>
   fc.shuffledSubarray(extra.map((_, i) => i), { minLength: extra.length }).map((order) => {
@@ -114,7 +120,7 @@ export const historyOf = (ways: readonly CallEvent[][], mostOthers: number): fc.
     return events;
   }),
 );
-const everyWay = historyOf([longWay, longWay, pbxWay, attendedWay, callbackWay, strangerWay, guestWay, guestAtQueueWay], 25);
+const everyWay = historyOf([longWay, longWay, pbxWay, attendedWay, callbackWay, strangerWay, takenUpWay, guestWay, guestAtQueueWay], 25);
 const someOptions: fc.Arbitrary<CourseOptions> = fc.record({
   attemptsPerCall: fc.integer({ min: 1, max: 4 }),
   onMissingAck: fc.constantFrom('requeue' as const, 'unidentified' as const),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { endReasons, step, type CallEvent, type CallState, type CourseOptions } from '../../gateway/call/machine.js';
-import { code, holds, live, longWay, usualWay } from './histories.js';
+import { code, holds, live, longWay, takenUpWay, usualWay } from './histories.js';
 
 describe('the usual call', () => {
   const options: CourseOptions = { attemptsPerCall: 3, onMissingAck: 'requeue', maxSetbacks: 3, delivery: 'waitingRoom', overflow: [] };
@@ -34,6 +34,20 @@ describe('the usual call', () => {
   it('keeps the place of a caller whose agent does not answer', () => {
     const moments = live([...usualWay.slice(0, 5), { type: 'agentFailed', offerId: 'id-1' }], options);
     expect(moments.at(-1)!.effects).toContainEqual({ do: 'enterWaitingRoom', at: 'head' });
+  });
+});
+
+describe('a promise of another node', () => {
+  const options: CourseOptions = { attemptsPerCall: 3, onMissingAck: 'requeue', maxSetbacks: 3, delivery: 'waitingRoom', overflow: [] };
+  const taken = (callBacks: number): CallEvent => ({ type: 'promiseTaken', promised: { callBacks, identity: 'verified', sessionId: 'session', shown: false } });
+  it('is kept here: the place first, then the call back, then the agent', () => {
+    const moments = live(takenUpWay, options);
+    expect(moments.map(({ after }) => after.name)).toEqual(['promised', 'callingBack', 'waiting', 'offered', 'revealing', 'connected']);
+    expect(moments.flatMap(({ effects }) => effects.map((effect) => effect.do))).toEqual(['takeUpPromise', 'releaseAgent', 'callBack', 'enterWaitingRoom', 'keepCompany', 'ringAgent', 'reveal', 'bridge']);
+  });
+  it('ends when it was tried often enough, on however many nodes', () => {
+    expect(live([taken(3)], options).at(-1)!.after).toMatchObject({ name: 'ended', reason: 'notCalledBack' });
+    expect(live([taken(2), { type: 'callBackDue' }, { type: 'callBackFailed' }], options).at(-1)!.after).toMatchObject({ name: 'ended', reason: 'notCalledBack' });
   });
 });
 
@@ -150,24 +164,32 @@ describe('whatever happens in whatever order', () => {
   });
   it('a caller who is to be called back is called, or told nothing more, a bounded number of times', () => {
     holds((moments) => {
-      expect(moments.flatMap(({ effects }) => effects.filter((effect) => effect.do === 'callBack')).length).toBeLessThanOrEqual(3);
+      // What was put off was no attempt; it ends with the promise.
+      const putOff = moments.filter(({ event, before }) => event.type === 'callBackPutOff' && before.name === 'callingBack').length;
+      expect(moments.flatMap(({ effects }) => effects.filter((effect) => effect.do === 'callBack')).length - putOff).toBeLessThanOrEqual(3);
     });
   });
-  it('every session a call takes ends in exactly one purge or letting go, and a shown one is never let go', () => {
+  it('every session a call takes ends in exactly one purge or letting go, and a shown one is never let go; one that goes to another node is left alone', () => {
+    let moved = 0;
     const heldBy = (state: CallState) => new Set([state.sessionId, state.invitation?.sessionId].filter((held) => held !== undefined));
     holds((moments) => {
       const shown = new Set<string>();
-      for (const { before, after, effects } of moments) {
+      for (const { event, before, after, effects } of moments) {
         for (const effect of effects) {
           if (effect.do === 'reveal' && effect.sessionId !== undefined) shown.add(effect.sessionId);
           if (effect.do === 'letGo') expect(shown.has(effect.sessionId)).toBe(false);
         }
-        const ended = effects.flatMap((effect) => (effect.do === 'purge' || effect.do === 'letGo' ? [effect.sessionId] : []));
+        const ended = effects.flatMap((effect) => (effect.do === 'purge' || effect.do === 'letGo' || effect.do === 'leaveSession' ? [effect.sessionId] : []));
         const left = [...heldBy(before)].filter((held) => !heldBy(after).has(held));
         expect(ended.sort()).toEqual(left.sort());
+        const alone = effects.flatMap((effect) => (effect.do === 'leaveSession' ? [effect.sessionId] : []));
+        const isMoved = event.type === 'promiseMoved' && after.reason === 'continuedElsewhere' && before.sessionId !== undefined;
+        expect(alone).toEqual(isMoved && before.name !== 'ended' ? [before.sessionId] : []);
+        moved += alone.length;
       }
       if (moments.at(-1)?.after.name === 'ended') expect(heldBy(moments.at(-1)!.after).size).toBe(0);
     });
+    expect(moved).toBeGreaterThan(3);
   });
   it('shows nothing of an identification during the call before the agent confirmed the word on the caller’s page', () => {
     let compared = 0;

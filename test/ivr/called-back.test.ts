@@ -89,6 +89,14 @@ describe('a call back', () => {
     expect(voice.heard).toEqual([`${hello[0]}!`]);
   });
 
+  it('says so when a code was given that is of no use any more, and asks for none', async () => {
+    const { ended } = callBack({ check: undefined, isForgotten: true });
+    voice.press('1');
+    await after(10_000);
+    expect(ended()).toEqual({ kind: 'ready', code: 'notAsked' });
+    expect(voice.heard).toEqual([`${hello[0]}!`, 'nl/technical-problem.wav']);
+  });
+
   it('goes on without the code after three that are wrong or too short', async () => {
     const { ended } = callBack();
     await getReady();
