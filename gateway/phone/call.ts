@@ -26,6 +26,9 @@ export interface CallResult {
   readonly statistics: RtpStats;
 }
 
+/** Whoever has answered and does not tell what it does by then is somebody, not a gateway, in ms. */
+const toldWithinMs = 1_000;
+
 export interface CallBehaviour {
   readonly dtmf: 'rfc4733' | 'info';
   /** Said from the answer on. */
@@ -287,9 +290,10 @@ export class PhoneCall extends EventEmitter<{ event: [PhoneEvent] }> {
     if (!this.audioHeard) {
       this.audioHeard = true;
       this.report({ kind: 'first-audio', afterMs: this.elapsedMs() });
+      // A gateway tells that it is one right after its answer, which may come a moment after its first sound.
+      if (this.behaviour.answerIsEnough && this.toneWatch === undefined) this.after(toldWithinMs, () => { if (!this.toldByGateway) this.connected('answered'); });
     }
     if (this.answeredAfterMs === undefined) return;
-    if (this.behaviour.answerIsEnough && !this.toldByGateway && this.toneWatch === undefined) this.connected('answered');
     if (this.toneWatch && !this.toneHeard && this.toneWatch.hear(samples)) {
       this.toneHeard = true;
       this.report({ kind: 'tone-heard', hz: this.toneWatch.hz });
