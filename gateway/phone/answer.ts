@@ -32,7 +32,7 @@ export function answerCalls(line: SipLine, clock: MediaClock, options: AnswerOpt
     const { onHeard } = options;
     const call: PhoneCall = new PhoneCall({
       dtmf: 'rfc4733',
-      answerIsEnough: true,
+      answerIsEnough: 'at once',
       say: options.say ?? { samples: greeting(), forever: true },
       ...(onHeard ? { onHeard: (samples) => { onHeard(call, samples); } } : {}),
       ...(options.hangupAfterMs === undefined ? {} : { hangupAfterMs: options.hangupAfterMs }),

@@ -36,8 +36,8 @@ export interface CallBehaviour {
   readonly onHeard?: (samples: Int16Array) => void;
   /** Connected as soon as this tone is heard. */
   readonly expectToneHz?: number;
-  /** An answer alone counts as connected, unless the other side tells its state. */
-  readonly answerIsEnough: boolean;
+  /** Whether an answer alone counts as connected: at once, or if the other side does not tell its state within a moment. */
+  readonly answerIsEnough: 'at once' | 'if not told' | 'no';
   /** Hangs up so long after being connected. */
   readonly hangupAfterMs?: number;
   /** Hangs up when not connected so long after the beginning. */
@@ -255,6 +255,7 @@ export class PhoneCall extends EventEmitter<{ event: [PhoneEvent] }> {
   /** Ends the call, once. `status`: of the final response that refused it. */
   end(how: { by: 'us' | 'them' | 'nobody'; why: string; status?: number; outcome?: Outcome }): void {
     if (this.ended) return;
+    if (this.audioHeard && this.behaviour.answerIsEnough !== 'no' && this.toneWatch === undefined) this.answerTaken();
     this.ended = true;
     for (const timer of this.timers) clearTimeout(timer);
     this.timers.clear();
@@ -284,6 +285,10 @@ export class PhoneCall extends EventEmitter<{ event: [PhoneEvent] }> {
     return this.answeredAfterMs !== undefined ? 'gave-up' : this.anyResponse ? 'unavailable' : 'unreachable';
   }
 
+  private answerTaken(): void {
+    if (!this.toldByGateway && this.answeredAfterMs !== undefined) this.connected('answered');
+  }
+
   private hear(samples: Int16Array): void {
     if (this.ended) return;
     this.behaviour.onHeard?.(samples);
@@ -291,9 +296,10 @@ export class PhoneCall extends EventEmitter<{ event: [PhoneEvent] }> {
       this.audioHeard = true;
       this.report({ kind: 'first-audio', afterMs: this.elapsedMs() });
       // A gateway tells that it is one right after its answer, which may come a moment after its first sound.
-      if (this.behaviour.answerIsEnough && this.toneWatch === undefined) this.after(toldWithinMs, () => { if (!this.toldByGateway) this.connected('answered'); });
+      if (this.behaviour.answerIsEnough === 'if not told' && this.toneWatch === undefined) this.after(toldWithinMs, () => this.answerTaken());
     }
     if (this.answeredAfterMs === undefined) return;
+    if (this.behaviour.answerIsEnough === 'at once' && this.toneWatch === undefined) this.answerTaken();
     if (this.toneWatch && !this.toneHeard && this.toneWatch.hear(samples)) {
       this.toneHeard = true;
       this.report({ kind: 'tone-heard', hz: this.toneWatch.hz });

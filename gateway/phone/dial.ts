@@ -36,7 +36,7 @@ interface Refusal { readonly status?: number; readonly reason?: string; readonly
 export function dial(line: SipLine, clock: MediaClock, options: DialOptions): PhoneCall {
   const call = new PhoneCall({
     dtmf: options.dtmf ?? 'rfc4733',
-    answerIsEnough: options.code === undefined,
+    answerIsEnough: options.code === undefined ? 'if not told' : 'no',
     ...(options.say ? { say: options.say } : {}),
     ...(options.onHeard ? { onHeard: options.onHeard } : {}),
     ...(options.expectToneHz === undefined ? {} : { expectToneHz: options.expectToneHz }),
