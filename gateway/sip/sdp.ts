@@ -38,7 +38,7 @@ export function judgeOffer(sdp: string): SdpVerdict {
   if (!/^v=0/m.test(sdp)) return { ok: false, problem: 'unreadable' };
   try {
     const parsed = sdpTransform.parse(sdp);
-    const audio = parsed.media.filter((media) => media.type === 'audio' && media.port !== 0);
+    const audio = parsed.media.filter((media) => media.type === 'audio' && hasPort(media));
     if (audio.length === 0) return { ok: false, problem: 'noAudio' };
     return audio.some((media) => isUsable(media, parsed)) ? { ok: true } : { ok: false, problem: 'noCommonCodec' };
   } catch {
@@ -46,8 +46,11 @@ export function judgeOffer(sdp: string): SdpVerdict {
   }
 }
 
+/** A stream whose port is 0 is refused (RFC 3264 section 6); the parser leaves what is no whole number, such as 000, a text. */
+const hasPort = ({ port }: Stream): boolean => Number.isInteger(port) && port > 0 && port <= 65_535;
+
 function isUsable(media: Stream, session: Session): boolean {
-  if (media.type !== 'audio' || media.port === 0 || media.protocol !== 'RTP/AVP') return false;
+  if (media.type !== 'audio' || !hasPort(media) || media.protocol !== 'RTP/AVP') return false;
   const connection = media.connection ?? session.connection;
   if (!connection || Number(connection.version) === 6) return false;
   return payloadNames(media).some((name) => name === 'PCMA' || name === 'PCMU');
@@ -59,7 +62,7 @@ function isUsable(media: Stream, session: Session): boolean {
  */
 export function audioOnly(sdp: string): string {
   const parsed = sdpTransform.parse(sdp);
-  const audio = parsed.media.find((media) => isUsable(media, parsed)) ?? parsed.media.find((media) => media.type === 'audio' && media.port !== 0);
+  const audio = parsed.media.find((media) => isUsable(media, parsed)) ?? parsed.media.find((media) => media.type === 'audio' && hasPort(media));
   if (!audio || parsed.media.length === 1) return sdp;
   // Grouping refers to streams that are gone.
   delete parsed.groups;
@@ -83,7 +86,7 @@ export function answerTo(offer: string, sdp: string): string {
  */
 export function offerAfter(previous: string, sdp: string): string {
   const before = sdpTransform.parse(previous);
-  return continueSession(inPlaceOf(sdp, before.media, before.media.findIndex((media) => media.type === 'audio' && media.port !== 0)), previous);
+  return continueSession(inPlaceOf(sdp, before.media, before.media.findIndex((media) => media.type === 'audio' && hasPort(media))), previous);
 }
 
 function inPlaceOf(sdp: string, places: readonly Stream[], place: number): string {
@@ -121,7 +124,7 @@ export function keepsNumbersOf(sdp: string, offered: string): boolean {
 /** Where and how the first live audio stream is received. */
 function streamOf(sdp: string): { address: string; port: number; direction: string; formats: string[] } | undefined {
   const parsed = sdpTransform.parse(sdp);
-  const audio = parsed.media.find((media) => media.type === 'audio' && media.port !== 0);
+  const audio = parsed.media.find((media) => media.type === 'audio' && hasPort(media));
   if (!audio) return undefined;
   const payloads = String(audio.payloads ?? '').split(' ');
   const names = payloadNames(audio);
