@@ -159,6 +159,9 @@ class Step {
       }
       case 'available': {
         const seat = this.seats.get(act.agent) ?? emptySeat(act.skills, this.now);
+        // What was said on a page that is not the newest any more comes late; the newest one brought its own word along.
+        const newest = seat.asks ?? seat.node;
+        if (newest !== undefined && newest !== this.self && this.isAlive(newest)) return;
         if (seat.available === act.available) return;
         // Who says "ready" is ready, whatever was to be waited for.
         this.change(act.agent, seat, { available: act.available, idleSince: this.now, ...(act.available && { misses: 0, restsUntil: 0, wrapUpUntil: 0 }) });

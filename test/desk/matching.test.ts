@@ -244,3 +244,40 @@ describe('what is told to those who wait', () => {
 function elsewhere(agent: string): DeskAct {
   return { do: 'occupy', agent, skills: [], callId: 'elsewhere', offer: `elsewhere ${agent}` };
 }
+
+describe('an agent at the pages of two nodes', () => {
+  const nodes = new Map<string, Map<string, boolean | undefined>>([['here', new Map()], ['there', new Map()]]);
+  const at = (self: string, state: DeskState, now: number, ...acts: DeskAct[]): DeskState =>
+    advance(state, acts, { now, self, shared: true, screens: nodes.get(self)!, times: deskTimes, newOffer: () => `offer at ${now}` }).state;
+  const says = (available: boolean): DeskAct => ({ do: 'available', agent: 'anna', skills: [], available });
+  const come: DeskAct = { do: 'come', agent: 'anna', skills: [] };
+
+  it('the newest page says whether they take calls, also before the one before it has let go, and whatever comes late from there', () => {
+    nodes.get('there')!.set('anna', true);
+    let state = at('there', emptyState, START, come);
+    expect(state.seats.get('anna')).toMatchObject({ node: 'there', state: 'available' });
+    nodes.get('here')!.set('anna', true);
+    state = at('here', state, START + 10, says(true), come);
+    // Chosen at the old page in the moment in which the new one came.
+    state = at('there', state, START + 20, says(false));
+    expect(state.seats.get('anna')).toMatchObject({ available: true });
+    nodes.get('there')!.delete('anna');
+    state = at('there', state, START + 30, { do: 'go', agent: 'anna' });
+    expect(state.seats.get('anna')).toMatchObject({ node: 'here', state: 'available' });
+    state = at('there', state, START + 40, says(false));
+    expect(state.seats.get('anna')).toMatchObject({ node: 'here', state: 'available' });
+    nodes.get('here')!.set('anna', false);
+    state = at('here', state, START + 50, says(false));
+    expect(state.seats.get('anna')).toMatchObject({ node: 'here', state: 'break' });
+  });
+
+  it('a page of a node that died says nothing any more, and holds up nobody', () => {
+    nodes.get('there')!.set('anna', true);
+    let state = at('there', emptyState, START, come);
+    let now = START;
+    // With nobody writing at all it would be the store that was away.
+    while (now <= START + deskTimes.leaseMs) state = at('here', state, (now += deskTimes.beatMs));
+    state = at('here', state, now + 1, says(false));
+    expect(state.seats.get('anna')?.available).toBe(false);
+  });
+});
