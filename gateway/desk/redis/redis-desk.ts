@@ -217,9 +217,9 @@ export class RedisDesk extends DeskNode {
    * @returns ms until the next round, if nothing comes up
    */
   private async comeBack(isAsked: boolean): Promise<number> {
-    this.stepAlone();
+    const steppedAt = this.stepAlone();
     if (!this.hasAnything && !isAsked) return Infinity;
-    if (!this.link.ready) return this.untilDueAlone();
+    if (!this.link.ready) return this.dueAloneAfter(steppedAt) - this.now();
     const knewTime = this.value.knowsTime;
     const before = this.now();
     this.isStale = false;
@@ -250,10 +250,10 @@ export class RedisDesk extends DeskNode {
     return 0;
   }
 
-  private untilDueAlone(): number {
-    const now = this.now();
-    const later = [...this.notBefore.values(), this.fencedAt].filter((time) => time > now);
-    return Math.min(nextDue(this.known.state, now), ...later) - now;
+  /** When the next step is due. What became due since the last one was not in it, so it is not later that counts but after that. */
+  private dueAloneAfter(steppedAt: number): number {
+    const later = [...this.notBefore.values(), this.fencedAt].filter((time) => time > steppedAt);
+    return Math.min(nextDue(this.known.state, steppedAt), ...later);
   }
 
   /** Who came while this node was alone may have been known elsewhere: their newest screen is here. */
@@ -317,7 +317,8 @@ export class RedisDesk extends DeskNode {
     this.stepAlone(taken, underWay?.refused);
   }
 
-  private stepAlone(taken: readonly DeskAct[] = [], refused: readonly string[] = []): void {
+  /** @returns the moment of the step */
+  private stepAlone(taken: readonly DeskAct[] = [], refused: readonly string[] = []): number {
     // Whether there is room for somebody is to be asked of all nodes, if they can be asked.
     const asking = this.link.ready ? this.acts.findIndex((act) => act.do === 'enter' && act.most !== undefined) : -1;
     const acts = this.acts.splice(0, asking < 0 ? this.acts.length : asking);
@@ -332,6 +333,7 @@ export class RedisDesk extends DeskNode {
     const step = advance(state, acts, this.context(now, false));
     this.known = { version: '', state: step.state };
     this.took(step.state, [...taken, ...acts], [...refused, ...step.refused]);
+    return now;
   }
 
   /** When other nodes may have given away the agents that this node's calls were ringing. */
