@@ -1,5 +1,5 @@
 /** A promise to call back outlives its node where Redis is the store: another node keeps it, once, and shows who it is only after the short code. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { ScreenClient } from '../../gateway/demo/screen-client.js';
 import type { Happening } from '../../gateway/happenings.js';
 import { Phone as AgentPhone } from '../../gateway/phone/index.js';
@@ -15,8 +15,10 @@ import { citizenHz, follow } from './interop/stage.js';
 import { attributes, dialled } from './support.js';
 
 const peers = new Peers();
-afterEach(() => peers.stopAll());
+// All at once: most of each is a conversation that takes its time.
+afterAll(() => peers.stopAll());
 
+const onOwnEngines = realEngines ? it.skip : it.concurrent;
 // Announced here because vitest only counts what is skipped.
 if (realEngines) process.stderr.write('test/e2e/callback-nodes: a SIP server that both nodes share gives a call to either: left out.\n');
 
@@ -93,8 +95,8 @@ async function isCalledBackBy(node: TestGateway, { home, shortCode, redis }: { h
   expect(home.legs).toHaveLength(1);
 }
 
-describe.skipIf(realEngines)('a citizen who is to be called back', () => {
-  it('by a node that is killed is called back by the other one; nothing of them can be read in Redis', async () => {
+describe('a citizen who is to be called back', () => {
+  onOwnEngines('by a node that is killed is called back by the other one; nothing of them can be read in Redis', async () => {
     const { redis, options, home, start } = await site();
     const spy = peers.add(await RedisSpy.on(redis));
     const there = await start();
@@ -129,7 +131,7 @@ describe.skipIf(realEngines)('a citizen who is to be called back', () => {
     for (const text of ofPromises) expect(text).not.toContain(shortCode);
   }, 240_000);
 
-  it('by a node that is stopped is called back by another one; if that one is stopped while the telephone rings, by the next, as soon as there is one', async () => {
+  onOwnEngines('by a node that is stopped is called back by another one; if that one is stopped while the telephone rings, by the next, as soon as there is one', async () => {
     const { redis, home, start } = await site();
     const here = await start();
     const there = await start(here);
@@ -160,7 +162,7 @@ describe.skipIf(realEngines)('a citizen who is to be called back', () => {
     await isCalledBackBy(last, { home, shortCode, redis });
   }, 240_000);
 
-  it('and whose session is gone meanwhile is called back all the same, is told so, and shown as nobody', async () => {
+  onOwnEngines('and whose session is gone meanwhile is called back all the same, is told so, and shown as nobody', async () => {
     const { redis, home, start } = await site();
     const here = await start();
     await asksAt(here.sip, await here.citizen(attributes));
@@ -178,20 +180,20 @@ describe.skipIf(realEngines)('a citizen who is to be called back', () => {
     // The code was not asked for.
     expect(home.legs).toHaveLength(1);
   }, 240_000);
-});
 
-it('with sessions in memory a node that is stopped says how many promises end with it', async () => {
-  const outside = peers.add(await Outside.open());
-  const lines: string[] = [];
-  const gateway = peers.add(await TestGateway.start({
-    agents: [{ name: 'anna', phone: 'sip:anna@127.0.0.1:9' }], trunks: [{ name: 'loopback', addresses: ['127.0.0.0/8'], outbound: outside.outbound }],
-    more: { service: { queue }, tenant: { outside: outsideOf } }, logTo: { write: (line) => void lines.push(line) },
-  }));
-  await asksAt(gateway.sip, await gateway.citizen(attributes));
-  await sleep(100);
-  await gateway.stop();
-  const told = lines.map((line) => JSON.parse(line) as { level: number; msg: string; promises?: number }).filter(({ promises }) => promises !== undefined);
-  expect(told).toEqual([expect.objectContaining({ level: 40, promises: 1 })]);
-  expect(lines.some((line) => line.includes('"reason":"drained"'))).toBe(true);
-  expect(lines.join('\n')).not.toContain(number.slice(3));
-}, 120_000);
+  it.concurrent('with sessions in memory a node that is stopped says how many promises end with it', async () => {
+    const outside = peers.add(await Outside.open());
+    const lines: string[] = [];
+    const gateway = peers.add(await TestGateway.start({
+      agents: [{ name: 'anna', phone: 'sip:anna@127.0.0.1:9' }], trunks: [{ name: 'loopback', addresses: ['127.0.0.0/8'], outbound: outside.outbound }],
+      more: { service: { queue }, tenant: { outside: outsideOf } }, logTo: { write: (line) => void lines.push(line) },
+    }));
+    await asksAt(gateway.sip, await gateway.citizen(attributes));
+    await sleep(100);
+    await gateway.stop();
+    const told = lines.map((line) => JSON.parse(line) as { level: number; msg: string; promises?: number }).filter(({ promises }) => promises !== undefined);
+    expect(told).toEqual([expect.objectContaining({ level: 40, promises: 1 })]);
+    expect(lines.some((line) => line.includes('"reason":"drained"'))).toBe(true);
+    expect(lines.join('\n')).not.toContain(number.slice(3));
+  }, 120_000);
+});
