@@ -157,15 +157,18 @@ it('what never was a code, what was used and what expired sound the same and tak
     // The line of guesses is free again, so that nobody waits because of the one before.
     await sleep(guesses.paceSeconds * 1_000);
     const call = dial(`064000000${i}`, { record: true });
-    await greeted(call);
-    await call.press(code);
-    const pressedAtMs = call.elapsedMs();
-    await call.press('#');
-    // A slip does not leave the state of collecting; its words are what there is to hear.
-    if (what !== 'slip') await until(() => times(call, 'collecting') > 1, `the code that is ${what} to be refused`, 20_000);
-    await until(() => heardPrompt(call.heard(), what === 'slip' ? 'slip' : 'not-recognised'), `what is said to one that is ${what}`, 30_000, 400);
-    tried[what] = { heard: call.heard(), tookMs: what === 'slip' ? 0 : toldAtMs(call, 'collecting') - pressedAtMs };
-    await call.hangup('heard enough');
+    try {
+      await greeted(call);
+      await call.press(code);
+      const pressedAtMs = call.elapsedMs();
+      await call.press('#');
+      // A slip does not leave the state of collecting; its words are what there is to hear.
+      if (what !== 'slip') await until(() => times(call, 'collecting') > 1, `the code that is ${what} to be refused`, 20_000);
+      await until(() => heardPrompt(call.heard(), what === 'slip' ? 'slip' : 'not-recognised'), `what is said to one that is ${what}`, 30_000, 400);
+      tried[what] = { heard: call.heard(), tookMs: what === 'slip' ? 0 : toldAtMs(call, 'collecting') - pressedAtMs };
+    } finally {
+      await call.hangup('heard enough');
+    }
   }
   await gateway.untilEmpty(15_000);
   expect(heardPrompt(tried['slip']!.heard, 'not-recognised')).toBe(false);

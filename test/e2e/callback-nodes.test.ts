@@ -18,7 +18,7 @@ const peers = new Peers();
 // All at once: most of each is a conversation that takes its time.
 afterAll(() => peers.stopAll());
 
-const onOwnEngines = realEngines ? it.skip : it.concurrent;
+const onOwnEngines = { skip: realEngines, timeout: 240_000 };
 // Announced here because vitest only counts what is skipped.
 if (realEngines) process.stderr.write('test/e2e/callback-nodes: a SIP server that both nodes share gives a call to either: left out.\n');
 
@@ -96,7 +96,7 @@ async function isCalledBackBy(node: TestGateway, { home, shortCode, redis }: { h
 }
 
 describe('a citizen who is to be called back', () => {
-  onOwnEngines('by a node that is killed is called back by the other one; nothing of them can be read in Redis', async () => {
+  it.concurrent('by a node that is killed is called back by the other one; nothing of them can be read in Redis', onOwnEngines, async () => {
     const { redis, options, home, start } = await site();
     const spy = peers.add(await RedisSpy.on(redis));
     const there = await start();
@@ -129,9 +129,9 @@ describe('a citizen who is to be called back', () => {
     const ofPromises = spy.values.join('\n').split('[').filter((text) => text.includes('promises}'));
     expect(ofPromises.length).toBeGreaterThan(0);
     for (const text of ofPromises) expect(text).not.toContain(shortCode);
-  }, 240_000);
+  });
 
-  onOwnEngines('by a node that is stopped is called back by another one; if that one is stopped while the telephone rings, by the next, as soon as there is one', async () => {
+  it.concurrent('by a node that is stopped is called back by another one; if that one is stopped while the telephone rings, by the next, as soon as there is one', onOwnEngines, async () => {
     const { redis, home, start } = await site();
     const here = await start();
     const there = await start(here);
@@ -160,9 +160,9 @@ describe('a citizen who is to be called back', () => {
     home.media = peers.add(await Media.open());
     const last = await start(here);
     await isCalledBackBy(last, { home, shortCode, redis });
-  }, 240_000);
+  });
 
-  onOwnEngines('and whose session is gone meanwhile is called back all the same, is told so, and shown as nobody', async () => {
+  it.concurrent('and whose session is gone meanwhile is called back all the same, is told so, and shown as nobody', onOwnEngines, async () => {
     const { redis, home, start } = await site();
     const here = await start();
     await asksAt(here.sip, await here.citizen(attributes));
@@ -179,7 +179,7 @@ describe('a citizen who is to be called back', () => {
     await there.untilEmpty(soonMs);
     // The code was not asked for.
     expect(home.legs).toHaveLength(1);
-  }, 240_000);
+  });
 
   it.concurrent('with sessions in memory a node that is stopped says how many promises end with it', async () => {
     const outside = peers.add(await Outside.open());
