@@ -171,7 +171,7 @@ export class Call implements LiveCall, HandedOverCall {
     this.context.metrics.callStarted();
     this.happened({ type: 'call.arrived', service: this.service.name });
     req.on('cancel', () => this.handle({ type: 'callerHungUp' }));
-    CallerLeg.answer(req, res, srf, pool, tenant.config.promptsPath ?? this.context.promptsPath, this.over, this.log).then(
+    CallerLeg.answer(req, res, srf, pool, this.promptsPath, this.over, this.log).then(
       (leg) => {
         if (this.state.name === 'ended') {
           this.takeDown.push(leg.end(causes.abandoned));
@@ -622,6 +622,10 @@ export class Call implements LiveCall, HandedOverCall {
     const number = /^[0-9A-Za-z+*#._-]{1,40}$/.exec(req.callingNumber ?? '')?.[0];
     const withheld = number === undefined || /anonymous/i.test(number) || (req.has('Privacy') && /\b(id|user|full|header)\b/i.test(req.get('Privacy')));
     return withheld ? undefined : number;
+  }
+
+  get promptsPath(): string {
+    return this.incoming.tenant.config.promptsPath ?? this.context.promptsPath;
   }
 
   get callerShown(): string {

@@ -157,7 +157,7 @@ export class CallingBack {
 
   private dial(record: PromiseRecord, cutOff: AbortSignal): void {
     const call = this.owner;
-    const { incoming: { srf, pool, tenant: { config: tenant } }, log } = call;
+    const { incoming: { srf, pool }, log } = call;
     const target = this.options.outsideTarget(record.number.reveal());
     if (!target) return call.handle({ type: 'callBackFailed' });
     log.info({ attempt: call.state.callBacks + 1 }, 'calling back');
@@ -165,7 +165,7 @@ export class CallingBack {
     cutOff.addEventListener('abort', () => {
       if (!isOver()) call.handle({ type: 'callBackPutOff' });
     }, { once: true });
-    CallerLeg.callBack(srf, { ...target, signal: AbortSignal.any([call.over, cutOff]) }, pool, tenant.promptsPath ?? call.context.promptsPath, log)
+    CallerLeg.callBack(srf, { ...target, signal: AbortSignal.any([call.over, cutOff]) }, pool, call.promptsPath, log)
       .then((leg) => this.greet(leg, record, cutOff))
       .catch((error: unknown) => {
         if (isOver() || cutOff.aborted) return;

@@ -94,8 +94,7 @@ export class FarSide {
     if (!far) throw new RingError('cancelled');
     const gone = new AbortController();
     far.once('hungUp', () => gone.abort());
-    const { promptsPath } = call.incoming.tenant.config;
-    return { voice: await far.voice(promptsPath ?? call.context.promptsPath), gone: gone.signal };
+    return { voice: await far.voice(call.promptsPath), gone: gone.signal };
   }
 
   /** Voices meet. @param revealId of the pop that was acknowledged */
@@ -505,9 +504,9 @@ export class FarSide {
 
   /** What the caller hears while the phone at this address holds: music of ours, unless its trunk brings its own. */
   private holdMusicAt(uri: string): Pick<FarLegTarget, 'holdMusic'> {
-    const { context, service: { language }, incoming: { tenant } } = this.call;
+    const { context, promptsPath, service: { language } } = this.call;
     if (context.trunkOfPhone(uri)?.holdMusic === 'theirs') return {};
-    return { holdMusic: fileList(tenant.config.promptsPath ?? context.promptsPath, onHold(language)) };
+    return { holdMusic: fileList(promptsPath, onHold(language)) };
   }
 
   /** Whether both trunks let media flow between the phones. */

@@ -154,7 +154,7 @@ export class GuestSide {
     if (!guest) throw new RingError('cancelled');
     const gone = new AbortController();
     guest.leg.once('hungUp', () => gone.abort());
-    return { voice: await guest.leg.voice(call.incoming.tenant.config.promptsPath ?? call.context.promptsPath), gone: gone.signal };
+    return { voice: await guest.leg.voice(call.promptsPath), gone: gone.signal };
   }
 
   /** Ends the colleague's leg; the others go on. */

@@ -70,6 +70,8 @@ export interface LiveCall {
   readonly leg: CallerLeg | undefined;
   /** The caller as a phone shows it: the number that the trunk told us, unless it was withheld. */
   readonly callerShown: string;
+  /** Folder of the prompts of this call's tenant, as the media servers see it. */
+  readonly promptsPath: string;
   /** Tells the call machine. */
   handle(event: CallEvent): void;
   /** Runs `then` unless the call has ended by that time. */

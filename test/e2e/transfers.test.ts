@@ -85,6 +85,16 @@ async function refer(leg: Leg, target: string): Promise<{ accepted: number; outc
 
 const shows = (desk: AgentDesk, caller: Caller) => Object.values(desk.screen.shown?.fields ?? {}).includes(caller.name);
 
+/** The call has come to the second agent, with the identity; it is ended then. */
+async function secondHasThem(mode: Mode, caller: Caller, first: AgentDesk, second: AgentDesk, firstLeg: Leg): Promise<void> {
+  await firstLeg.saw('BYE');
+  await second.screen.told('connected', { timeoutMs: 20_000 });
+  expect(shows(second, caller)).toBe(true);
+  expect(first.screen.shown).toBeUndefined();
+  await hear(caller, second.media, hz[pair[mode].second]);
+  await stage.end(caller, second);
+}
+
 describe.each(modes)('to a colleague, %s', (mode) => {
   it('by the phone, blind (REFER): the identity leaves the first screen and comes to the second', async () => {
     const { caller, first, second, firstLeg } = await conversation(mode);
@@ -122,12 +132,7 @@ describe.each(modes)('to a colleague, %s', (mode) => {
     expect(outcome).toBe('SIP/2.0 200 OK');
     const secondLeg = await second.leg();
     expect(secondLeg.invited!.get('replaces')).toBe(`consult-${mode}@pbx;to-tag=abc;from-tag=def`);
-    await firstLeg.saw('BYE');
-    await second.screen.told('connected', { timeoutMs: 20_000 });
-    expect(shows(second, caller)).toBe(true);
-    expect(first.screen.shown).toBeUndefined();
-    await hear(caller, second.media, hz[pair[mode].second]);
-    await stage.end(caller, second);
+    await secondHasThem(mode, caller, first, second, firstLeg);
   });
 
   it.each(['attended', 'blind', 'by the screen'])('%s, from a hold: the caller is not lost with the phone that held them', async (way) => {
@@ -138,12 +143,7 @@ describe.each(modes)('to a colleague, %s', (mode) => {
     const { uri } = stage.phoneOf(pair[mode].second);
     if (way === 'by the screen') first.screen.say({ type: 'transfer', callId: first.screen.shown!.callId, target: { kind: 'agent', name: pair[mode].second } });
     else expect((await refer(firstLeg, way === 'blind' ? `<${uri}>` : `<${uri}?Replaces=${encodeURIComponent(`held-${mode}@pbx;to-tag=abc;from-tag=def`)}>`)).outcome).toBe('SIP/2.0 200 OK');
-    await firstLeg.saw('BYE');
-    await second.screen.told('connected', { timeoutMs: 20_000 });
-    expect(shows(second, caller)).toBe(true);
-    expect(first.screen.shown).toBeUndefined();
-    await hear(caller, second.media, hz[pair[mode].second]);
-    await stage.end(caller, second);
+    await secondHasThem(mode, caller, first, second, firstLeg);
   });
 
   it('attended, to a phone that does not take it: nothing has changed', async () => {
