@@ -57,6 +57,13 @@ function withoutNumbers(text: string): string {
   return text.replace(/\d+\.\d{5,}/g, '<span>').replace(/(?<!\d)\d{13}(?!\d)/g, (ms) => (Math.abs(Number(ms) - Date.now()) < 86_400_000 ? '<moment>' : ms));
 }
 
+/**
+ * Identifiers made at random (branches, tags, Call-IDs, UUIDs) hold the digits of some code by chance, in one run of some
+ * ten. What is written into them on purpose would be found there for many codes.
+ */
+const isRandomWord = (word: string): boolean => /^(z9hG4bK)?(?=[0-9]*[a-f])[0-9a-f]{12,}$/.test(word);
+const mostByChance = 1;
+
 /** A request from an address of its own, as every citizen has one. */
 async function browse(who: number, url: string, form?: Record<string, string>): Promise<{ status: number; location?: string; page: string }> {
   const asked = request(url, {
@@ -459,6 +466,7 @@ it('nothing private of a thousand calls is in Redis, logs, metrics or SIP', asyn
   for (const text of [spy.values.join(''), spy.files.at(-2)!.toString('latin1'), spy.commands.join('')]) expect(text).toContain('report_move');
 
   const found: string[] = [];
+  const byChance: string[] = [];
   for (const [where, hay] of Object.entries(hays)) {
     // Lines together, but not all of them: a string has a greatest length.
     const pieces: (string | Buffer)[] = [];
@@ -475,9 +483,10 @@ it('nothing private of a thousand calls is in Redis, logs, metrics or SIP', asyn
     const forms = new Set(finds.filter(({ what }) => what === 'planted').map(({ form }) => form));
     // The search works where it was given something to find.
     if (where.includes('Redis')) expect([...forms].filter((form) => form === 'plain' || form === 'percent' || form.startsWith('base64')).length, where).toBeGreaterThanOrEqual(3);
-    found.push(...finds.filter(({ what }) => what !== 'planted').map(({ what, form, around }) => `${what}, ${form}, in ${where}: ...${around}...`));
+    for (const { what, form, around, word } of finds) if (what !== 'planted') (isRandomWord(word) ? byChance : found).push(`${what}, ${form}, in ${where}: ...${around}...`);
   }
   expect(found.slice(0, 10)).toEqual([]);
+  if (byChance.length > mostByChance) expect(byChance).toEqual([]);
   // And with something in them, the others would have been found out too.
   for (const where of ['log', 'metrics', 'SIP']) {
     const part = hays[where]!.slice(0, 100) as string[];

@@ -21,6 +21,8 @@ export interface Find {
   readonly form: string;
   /** What stands around it. */
   readonly around: string;
+  /** The letters and digits that it is found among, itself included. */
+  readonly word: string;
 }
 
 /** How many bytes before and after a find are told. */
@@ -66,7 +68,10 @@ export class Needles {
         if (!found.has(needle) && bytes.subarray(at, at + needle.bytes.length).equals(needle.bytes)) found.set(needle, at);
       }
     }
-    return [...found].map(([{ what, form, bytes: { length } }, at]) => ({ what, form, around: bytes.subarray(Math.max(0, at - around), at + length + around).toString('latin1') }));
+    return [...found].map(([{ what, form, bytes: { length } }, at]) => {
+      const [before, itself, after] = [bytes.subarray(Math.max(0, at - around), at), bytes.subarray(at, at + length), bytes.subarray(at + length, at + length + around)].map((part) => part.toString('latin1')) as [string, string, string];
+      return { what, form, around: before + itself + after, word: /\w*$/.exec(before)![0] + itself + /^\w*/.exec(after)![0] };
+    });
   }
 }
 
