@@ -29,7 +29,7 @@ function routesOf(app: FastifyInstance, signIn: SignIn, tenant: SignInTenant): v
 
   app.post(`${path}/login/frame`, ownOnly, (request, reply) => {
     const { secret, ticket } = newFrameSecret();
-    signIn.cookies.setFrame(request, reply, secret, maxAwayMs);
+    signIn.cookies.frame.set(request, reply, secret, maxAwayMs);
     return reply.send({ ticket });
   });
 
@@ -42,12 +42,12 @@ function routesOf(app: FastifyInstance, signIn: SignIn, tenant: SignInTenant): v
   });
 
   app.post(`${path}/login/frame/arrived`, ownOnly, async (request, reply) => {
-    const secret = signIn.cookies.frame(request);
+    const secret = signIn.cookies.frame.of(request);
     if (secret === undefined || secret.length > 128) return refuse(request, reply, 'provider_too_late');
     try {
       const arrived = await signIn.handOvers.take(ticketOf(secret));
       if (!arrived) return await reply.code(204).send();
-      signIn.cookies.clearFrame(request, reply);
+      signIn.cookies.frame.clear(request, reply);
       const account = signIn.accounts.byName(arrived.name);
       if (arrived.tenant !== tenant.name || account?.tenant !== tenant.name || account.stamp !== arrived.stamp) return refuse(request, reply, 'account_unknown');
       const { marks } = arrived;

@@ -58,7 +58,7 @@ function routesOf(app: FastifyInstance, signIn: SignIn, box: SealedBox<BegunHere
 
   const begin = async (request: FastifyRequest, reply: FastifyReply, how: Pick<BegunHere, 'next' | 'session' | 'unlock' | 'frame'>, fresh: boolean): Promise<FastifyReply> => {
     const { url, begun } = await provider.begin(signIn.addressOf(callback), fresh);
-    signIn.cookies.setBegun(request, reply, box.seal({ tenant: tenant.name, at: now(), ...begun, ...how }), maxAwayMs);
+    signIn.cookies.begun.set(request, reply, box.seal({ tenant: tenant.name, at: now(), ...begun, ...how }), maxAwayMs);
     return reply.redirect(url.href, 303);
   };
 
@@ -89,8 +89,8 @@ function routesOf(app: FastifyInstance, signIn: SignIn, box: SealedBox<BegunHere
   });
 
   app.get(callback, async (request, reply) => {
-    const sealed = signIn.cookies.begun(request);
-    signIn.cookies.clearBegun(request, reply);
+    const sealed = signIn.cookies.begun.of(request);
+    signIn.cookies.begun.clear(request, reply);
     const begun = sealed !== undefined && sealed.length <= maxAnswerCharacters ? box.open(sealed) : undefined;
     if (!begun || begun.tenant !== tenant.name || now() - begun.at > maxAwayMs || request.url.length > maxAnswerCharacters) return refuse(request, reply, 'provider_too_late');
     try {

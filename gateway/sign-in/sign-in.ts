@@ -180,7 +180,7 @@ export class SignIn extends EventEmitter<SignInEvents> {
   sessionOf(request: FastifyRequest): Promise<Session | undefined> {
     let found = this.#found.get(request);
     if (!found) {
-      found = this.#sessions.find(this.cookies.login(request));
+      found = this.#sessions.find(this.cookies.login.of(request));
       this.#found.set(request, found);
     }
     return found;
@@ -267,7 +267,7 @@ export class SignIn extends EventEmitter<SignInEvents> {
     this.emit('started', session);
     this.log.info({ person: name, by }, 'logged in');
     this.options.happenings?.tell({ type: 'agent.signedIn', tenant, agent: name, by });
-    this.cookies.setLogin(request, reply, cookie, this.tenant(tenant)?.policy.maxSessionMs ?? 0);
+    this.cookies.login.set(request, reply, cookie, this.tenant(tenant)?.policy.maxSessionMs ?? 0);
     return session;
   }
 
