@@ -5,24 +5,27 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { IdentifyError, type PairingInvitation, type ProgressStep, type RevealedIdentity, type SessionTaken } from '../../core-bridge/index.js';
+import { IdentifyError, type PairingInvitation, type RevealedIdentity, type SessionTaken } from '../../core-bridge/index.js';
 import type { Config, Tenant } from '../../config/index.js';
 import type { SpokenCode } from '../../ivr/index.js';
 import { longestWaitMs, waitingFor, type DeskAgent, type Outlook } from '../desk/index.js';
 import { bounded } from '../media/bounded.js';
 import { respond } from '../sip/respond.js';
-import { AgentView, type AgentViewOptions, type PartInCall } from './agent-view.js';
+import { AgentView, type AgentViewOptions } from './agent-view.js';
 import { CallerLeg } from './caller-leg.js';
+import { callerNumberOf, shownAs } from './caller-number.js';
 import { CallingBack } from './calling-back.js';
 import { checkCode } from './code-check.js';
 import type { GuestProblem } from './conference.js';
 import type { Destination } from './directory.js';
+import { endCauses, normalClearing } from './end-causes.js';
 import { FarSide } from './far-side.js';
 import { GuestSide } from './guest-side.js';
-import { HeldSession } from './held-session.js';
+import { HeldSessions } from './held-sessions.js';
 import { InvitedCaller } from './invited-caller.js';
-import { problemOf, type CallContext, type CallHappening, type HandedOverCall, type IncomingCall, type LiveCall } from './live-call.js';
+import { closeStepTimeoutMs, problemOf, type CallContext, type CallHappening, type HandedOverCall, type IncomingCall, type LiveCall } from './live-call.js';
 import { initialState, isWithAgent, step, type CallEvent, type CallState, type CourseOptions, type Effect, type EndReason } from './machine.js';
+import { agentsPart, guestsPart } from './parts-in-call.js';
 import type { PromiseRecord } from './promises/index.js';
 import { whenEnded } from './ring.js';
 import { Talk } from './talk.js';
@@ -30,39 +33,10 @@ import type { Wanted } from './transfer.js';
 
 /** Failed bridges and missed acknowledgements before a call is given up. */
 const maxSetbacks = 3;
-/** Limit of each step of the take-down, in ms. */
-const closeStepTimeoutMs = 5_000;
 /** A code whose turn takes longer than this is being checked audibly, in ms. */
 const checkingAfterMs = 800;
-/** Attempts to delete a session end within the limit of their step, in ms. */
-const purgeWithinMs = closeStepTimeoutMs - 500;
 /** How often a screen that shows the call is told that it is still there, in ms. */
 const leaseRenewalMs = 3_000;
-
-const normalClearing = 'Q.850;cause=16;text="NORMAL_CLEARING"';
-const temporaryFailure = 'Q.850;cause=41;text="NORMAL_TEMPORARY_FAILURE"';
-const noAnswer = 'Q.850;cause=19;text="NO_ANSWER"';
-const unspecified = 'Q.850;cause=31;text="NORMAL_UNSPECIFIED"';
-/** Q.850 causes for the Reason header of our BYE (RFC 3326). */
-const causes: Record<EndReason, string> = {
-  callerHungUp: normalClearing,
-  agentHungUp: normalClearing,
-  agentEnded: normalClearing,
-  otherHungUp: normalClearing,
-  abandoned: normalClearing,
-  closed: unspecified,
-  full: 'Q.850;cause=17;text="USER_BUSY"',
-  waitedTooLong: noAnswer,
-  notReached: noAnswer,
-  notCalledBack: noAnswer,
-  mediaFailed: temporaryFailure,
-  sipLost: temporaryFailure,
-  noBridge: unspecified,
-  notAnswered: temporaryFailure,
-  drained: unspecified,
-  continuedElsewhere: normalClearing,
-  internalError: temporaryFailure,
-};
 
 export class Call implements LiveCall, HandedOverCall {
   /** Resolves when nothing of this call is left. */
@@ -93,15 +67,12 @@ export class Call implements LiveCall, HandedOverCall {
   private leaseTimer: NodeJS.Timeout | undefined;
   private readonly takeDown: Promise<unknown>[] = [];
   private readonly events: CallEvent[] = [];
-  /** Sessions this call holds, the one of an invitation included. */
-  private readonly sessions = new Map<string, HeldSession>();
+  private readonly sessions: HeldSessions;
   private readonly invited: InvitedCaller;
   private inviting: Promise<PairingInvitation | undefined> = Promise.resolve(undefined);
   private purpose: string;
   private outlook: Outlook | undefined;
   private word: number | undefined;
-  /** Sessions whose identity was proved while the caller was on the line. */
-  private readonly provedDuringCall = new Set<string>();
   private endedAt = 0;
 
   /** @param id of a call that goes on with what another one promised: as which it has taken the promise up */
@@ -114,6 +85,10 @@ export class Call implements LiveCall, HandedOverCall {
       this.handle({ type: 'invitationResult', sessionId, identity, confirmId: randomUUID() });
       const isAlone = this.state.name === 'waiting' || this.state.name === 'offered';
       if (isAlone && this.state.invitation?.result === 'verified') this.talk.keepCompany('identified');
+    });
+    this.sessions = new HeldSessions(this, () => {
+      this.view.warn();
+      this.guestView?.warn();
     });
     this.talk = new Talk(this, {
       mayInvite: () => this.invited.offered && !this.invited.invitation,
@@ -136,7 +111,7 @@ export class Call implements LiveCall, HandedOverCall {
       ofCall: () => ({
         waitingSince: this.waitingSince,
         place: this.outlook?.place,
-        provedDuringCall: this.state.sessionId !== undefined && this.provedDuringCall.has(this.state.sessionId),
+        provedDuringCall: this.state.sessionId !== undefined && this.sessions.wasProvedNow(this.state.sessionId),
         calledFrom: this.callerNumber,
       }),
     });
@@ -145,7 +120,7 @@ export class Call implements LiveCall, HandedOverCall {
       canIdentify: this.invited.offered,
       waitedMs: () => (this.waitingSince === 0 ? 0 : Date.now() - this.waitingSince),
       purpose: () => this.purpose,
-      provedDuringCall: (sessionId) => this.provedDuringCall.has(sessionId),
+      provedDuringCall: (sessionId) => this.sessions.wasProvedNow(sessionId),
     };
     this.view = new AgentView(this, this.viewOptions, agentsPart(this, this.invited.offered, this.far));
   }
@@ -174,7 +149,7 @@ export class Call implements LiveCall, HandedOverCall {
     CallerLeg.answer(req, res, srf, pool, this.promptsPath, this.over, this.log).then(
       (leg) => {
         if (this.state.name === 'ended') {
-          this.takeDown.push(leg.end(causes.abandoned));
+          this.takeDown.push(leg.end(endCauses.abandoned));
           return;
         }
         this.leg = leg;
@@ -209,9 +184,9 @@ export class Call implements LiveCall, HandedOverCall {
     if (session && taken) {
       this.purpose = taken.purpose;
       if (this.incoming.tenant.config.idContact.clientUrl === 'page') this.word = taken.word;
-      if (session.provedDuringCall) this.provedDuringCall.add(session.id);
-      const own = this.hold(session.id, taken.board);
-      if (taken.identity === 'verified') this.report(own);
+      if (session.provedDuringCall) this.sessions.provedNow(session.id);
+      this.sessions.hold(session.id, taken.board);
+      if (taken.identity === 'verified') this.sessions.report(session.id);
       this.happened({ type: 'call.identified', sessionId: session.id, identity: taken.identity });
     }
     this.handle({ type: 'promiseTaken', promised: {
@@ -292,9 +267,8 @@ export class Call implements LiveCall, HandedOverCall {
     this.log.info({ agent, same }, 'word compared');
     const { invitation } = this.state;
     if (same && invitation?.confirmId === confirmId) {
-      this.provedDuringCall.add(invitation.sessionId);
-      const session = this.sessions.get(invitation.sessionId);
-      if (session) this.report(session);
+      this.sessions.provedNow(invitation.sessionId);
+      this.sessions.report(invitation.sessionId);
     }
     this.handle({ type: 'wordCompared', agent, confirmId, same, revealId: randomUUID() });
   }
@@ -362,7 +336,7 @@ export class Call implements LiveCall, HandedOverCall {
     const place = this.callingBack.told(outlook.place);
     this.outlook = { ...outlook, place };
     if (before === place) return;
-    this.tellCitizen({ step: 'waiting', place });
+    this.sessions.tell({ step: 'waiting', place });
     this.happened({ type: 'call.waiting', service: this.service.name, place });
   }
 
@@ -464,14 +438,14 @@ export class Call implements LiveCall, HandedOverCall {
       case 'callBack': return this.callingBack.call();
       case 'callBackLater': return this.callingBack.callLater(effect.soon);
       case 'takeUpPromise': return this.callingBack.takeUp();
-      case 'leaveSession': return this.leaveSession(effect.sessionId);
+      case 'leaveSession': return this.sessions.leave(effect.sessionId);
       case 'invite': return this.invite();
       case 'showInvitation': return this.invited.invitation && this.view.showInvitation(effect.agent, this.invited.invitation);
       case 'confirmWord': return this.view.confirmWord(effect.agent, effect.confirmId, this.invited.invitation!.word);
       case 'identifyFailed': return this.context.screens.identifyFailed(effect.agent, this.id);
       case 'withdrawInvitation': return this.invited.withdraw();
-      case 'purge': return this.purge(effect.sessionId);
-      case 'letGo': return this.letGo(effect.sessionId);
+      case 'purge': return this.sessions.purge(effect.sessionId, this.state.name === 'ended' ? this.endedAt : undefined);
+      case 'letGo': return this.sessions.letGo(effect.sessionId);
       case 'endCallerLeg': return this.endCallerLeg(effect.reason);
       case 'close': return this.close(effect.reason);
     }
@@ -508,14 +482,14 @@ export class Call implements LiveCall, HandedOverCall {
         this.purpose = claim.purpose;
         // Who was sent to a telephone address has no page of ours, and a word heard there would mean nothing.
         if (tenant.config.idContact.clientUrl === 'page') this.word = claim.word;
-        const session = this.hold(sessionId, board);
+        const session = this.sessions.hold(sessionId, board);
         session.tell({ step: 'callSeen' });
         session.tell({ step: 'codeAccepted' });
-        if (identity === 'verified') this.report(session);
+        if (identity === 'verified') this.sessions.report(sessionId);
         this.happened({ type: 'call.identified', sessionId, identity });
         this.handle({ type: 'claimed', sessionId, identity });
         // The call ended while the vault was deciding: the session goes back at once.
-        if (this.state.name === 'ended') this.letGo(sessionId);
+        if (this.state.name === 'ended') this.sessions.letGo(sessionId);
       },
       (error: unknown) => {
         if (this.over.aborted) return;
@@ -538,9 +512,8 @@ export class Call implements LiveCall, HandedOverCall {
       vault.identity(sessionId, this.id).then(
         (identity) => {
           if (identity === 'awaiting') return;
-          const session = this.sessions.get(sessionId);
-          if (session && this.state.identity !== identity) {
-            if (identity === 'verified') this.report(session);
+          if (this.sessions.holds(sessionId) && this.state.identity !== identity) {
+            if (identity === 'verified') this.sessions.report(sessionId);
             this.happened({ type: 'call.identified', sessionId, identity });
           }
           this.handle({ type: 'resultArrived', sessionId, identity, revealId: randomUUID() });
@@ -573,7 +546,7 @@ export class Call implements LiveCall, HandedOverCall {
   private ring(offerId: string): void {
     const agent = this.agent!;
     this.view.offer(agent.name, this.state.identity);
-    this.tellCitizen({ step: 'agentRinging' });
+    this.sessions.tell({ step: 'agentRinging' });
     this.far.ringAgent(agent, offerId, this.view.whispersTo(agent.name));
   }
 
@@ -610,18 +583,14 @@ export class Call implements LiveCall, HandedOverCall {
     const { agent } = this.state;
     if (agent !== undefined) this.view.connected(agent);
     this.leg?.tell('connected');
-    this.tellCitizen({ step: 'connected' });
+    this.sessions.tell({ step: 'connected' });
     this.incoming.tenant.feedback.talking(this.id);
   }
 
   /** The number that the trunk told us, unless it was withheld. */
   private get callerNumber(): string | undefined {
     const { invite } = this.incoming;
-    if (!invite) return this.calledFrom;
-    const { req } = invite;
-    const number = /^[0-9A-Za-z+*#._-]{1,40}$/.exec(req.callingNumber ?? '')?.[0];
-    const withheld = number === undefined || /anonymous/i.test(number) || (req.has('Privacy') && /\b(id|user|full|header)\b/i.test(req.get('Privacy')));
-    return withheld ? undefined : number;
+    return invite ? callerNumberOf(invite.req) : this.calledFrom;
   }
 
   get promptsPath(): string {
@@ -629,49 +598,7 @@ export class Call implements LiveCall, HandedOverCall {
   }
 
   get callerShown(): string {
-    const number = this.callerNumber;
-    return number === undefined ? '"Anonymous" <sip:anonymous@anonymous.invalid>' : `<sip:${encodeURIComponent(number).replaceAll('%2B', '+')}@localhost>`;
-  }
-
-  // ---- sessions of the citizen --------------------------------------------------------------------------------------
-
-  private hold(sessionId: string, board: string): HeldSession {
-    const session = new HeldSession(this.incoming.tenant, this.id, sessionId, board, () => {
-      this.log.warn('the code of this call was typed again elsewhere');
-      this.view.warn();
-      this.guestView?.warn();
-    });
-    this.sessions.set(sessionId, session);
-    return session;
-  }
-
-  private report(session: HeldSession): void {
-    session.report().catch((error: unknown) => {
-      if (this.state.name !== 'ended') this.log.warn({ problem: problemOf(error) }, 'authentication plugin cannot be told of the session');
-    });
-  }
-
-  /** Tells every page that follows this call. */
-  private tellCitizen(told: ProgressStep): void {
-    for (const session of this.sessions.values()) session.tell(told);
-  }
-
-  private purge(sessionId: string): void {
-    const session = this.sessions.get(sessionId);
-    this.sessions.delete(sessionId);
-    const since = this.state.name === 'ended' ? this.endedAt : undefined;
-    if (session) this.closing('purge', session.purge(since, AbortSignal.timeout(purgeWithinMs)));
-  }
-
-  private letGo(sessionId: string): void {
-    const session = this.sessions.get(sessionId);
-    this.sessions.delete(sessionId);
-    if (session) this.closing('letGo', session.letGo(Date.now() + this.incoming.tenant.config.sessions.reclaimGraceSeconds * 1_000));
-  }
-
-  private leaveSession(sessionId: string): void {
-    this.sessions.get(sessionId)?.leave();
-    this.sessions.delete(sessionId);
+    return shownAs(this.callerNumber);
   }
 
   // ---- authentication during the call -------------------------------------------------------------------------------
@@ -687,7 +614,7 @@ export class Call implements LiveCall, HandedOverCall {
       return undefined;
     };
     this.inviting = this.invited.invite(this.purpose, this.callerNumber).then((invitation) => {
-      const session = this.hold(invitation.sessionId, invitation.board);
+      const session = this.sessions.hold(invitation.sessionId, invitation.board);
       // Its page opens in the middle of a call.
       if (this.far.talking) session.tell({ step: 'connected' });
       else if (this.state.name === 'offered') session.tell({ step: 'agentRinging' });
@@ -695,7 +622,7 @@ export class Call implements LiveCall, HandedOverCall {
       this.log.info({ sessionId: invitation.sessionId, agent }, 'caller invited to identify');
       if (this.state.name === 'ended') {
         this.invited.withdraw();
-        this.purge(invitation.sessionId);
+        this.sessions.purge(invitation.sessionId, this.endedAt);
         return undefined;
       }
       this.handle({ type: 'invited', sessionId: invitation.sessionId });
@@ -743,7 +670,7 @@ export class Call implements LiveCall, HandedOverCall {
     this.scope.abort(new Error('the call has ended'));
     for (const timer of this.timers) clearTimeout(timer);
     this.timers.clear();
-    if (leg) this.closing('callerLeg', this.talk.farewell(leg, reason).then(() => leg.end(causes[reason])), Talk.farewellMs + closeStepTimeoutMs);
+    if (leg) this.closing('callerLeg', this.talk.farewell(leg, reason).then(() => leg.end(endCauses[reason])), Talk.farewellMs + closeStepTimeoutMs);
     else if (invite && !invite.res.finalResponseSent && reason !== 'abandoned') respond(invite.res, 503, { headers: { 'Retry-After': '5' } });
   }
 
@@ -787,54 +714,6 @@ export class Call implements LiveCall, HandedOverCall {
     this.timers.add(timer);
     return timer;
   }
-}
-
-/** The agent's own part. */
-function agentsPart(call: LiveCall, canIdentify: boolean, far: FarSide): PartInCall {
-  return {
-    offered: () => {
-      const { transferredBy, guest } = call.state;
-      const from = nameOf(call, transferredBy);
-      const beside = nameOf(call, guest?.agent);
-      return { canIdentify, canTransfer: true, ...(from !== undefined && { transferredBy: from }), ...(guest && beside !== undefined && { guest: { name: beside, isJoined: guest.part === 'joined' } }) };
-    },
-    isPresent: (agent, revealId) => {
-      const { state } = call;
-      return state.revealId === revealId && state.agent === agent && (state.name === 'revealing' || isWithAgent(state));
-    },
-    isAwaited: () => call.state.name === 'revealing',
-    talking: () => isWithAgent(call.state) && far.talking,
-    voice: () => far.agentVoice(),
-    told: {
-      acknowledged: (revealId) => ({ type: 'acknowledged', revealId }),
-      missed: (revealId) => ({ type: 'acknowledgementMissed', revealId }),
-      declined: (revealId) => ({ type: 'agentDeclined', revealId }),
-    },
-  };
-}
-
-/** That of a colleague who is brought in: they look on, and pass nothing on. */
-function guestsPart(call: LiveCall, side: GuestSide): PartInCall {
-  return {
-    offered: () => ({ canIdentify: false, canTransfer: false, broughtInBy: nameOf(call, call.state.agent) ?? '' }),
-    isPresent: (agent, revealId) => {
-      const { guest } = call.state;
-      return guest?.agent === agent && guest.revealId === revealId && guest.part !== 'ringing';
-    },
-    isAwaited: () => call.state.guest?.part === 'revealing',
-    talking: () => side.talking,
-    voice: () => side.voice(),
-    told: {
-      acknowledged: (revealId) => ({ type: 'guestAcknowledged', revealId }),
-      missed: (revealId) => ({ type: 'guestNotShown', revealId }),
-      declined: (revealId) => ({ type: 'guestDeclined', revealId }),
-    },
-  };
-}
-
-/** An agent as colleagues call them. */
-function nameOf(call: LiveCall, agent: string | undefined): string | undefined {
-  return agent === undefined ? undefined : call.incoming.tenant.config.agents.find(({ name }) => name === agent)?.displayName;
 }
 
 /** When a caller of this service has waited too long, in ms: earlier where there is another number to try. */

@@ -16,6 +16,9 @@ import type { PinGuard } from './whisper.js';
 
 export { problemOf } from './problem.js';
 
+/** Limit of each step of a call's take-down, unless it names one of its own, in ms. */
+export const closeStepTimeoutMs = 5_000;
+
 /** What every call needs of the gateway. */
 export interface CallContext {
   readonly config: Config;
