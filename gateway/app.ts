@@ -2,10 +2,11 @@
 import { EventEmitter } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { Secret, type Config, type Keys, type MediaServerAddress, type SipServerAddress } from '../config/index.js';
+import { changesForRestart, Secret, type Config, type MediaServerAddress, type SipServerAddress, type Tenant } from '../config/index.js';
 import { companionPages, connectRedis, createCoreServer, pairingPages, secureAgain, tenantPath, type RedisLink, type SessionVault } from '../core-bridge/index.js';
 import { words } from '../ivr/index.js';
 import { AuditError, auditPages, createAudit, noAudit, type Audit } from './audit/index.js';
@@ -22,8 +23,8 @@ import { createBus, type NodeBus } from './nodes/index.js';
 import { opsRoutes, type HealthReport } from './ops/listener.js';
 import { Metrics } from './ops/metrics.js';
 import { FarScreens } from './screen/far-screens.js';
-import { createScreens, type AgentScreens } from './screen/screens.js';
-import { signInOptions } from './sign-in/from-config.js';
+import { createScreens, type AgentScreens, type ScreenAgent } from './screen/screens.js';
+import { accountsOf, signInOptions } from './sign-in/from-config.js';
 import { agentsListener } from './sign-in/listener.js';
 import { SignIn } from './sign-in/sign-in.js';
 import { HandedOverCalls } from './pop/handed-over.js';
@@ -43,6 +44,8 @@ type ListenerName = (typeof listenerNames)[number];
 
 /** Largest HTTP request body of any listener, in bytes; single routes ask for less. */
 const maxBodyBytes = 262_144;
+/** Settings that one line of the log names. */
+const mostNamed = 20;
 const readyWithinMs = 15_000;
 const stopStepMs = 5_000;
 
@@ -104,16 +107,15 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       baseUrl: () => this.urls.agents,
     });
     this.screens = createScreens({
-      agents: config.tenants.flatMap(({ agents, screen }) => agents.map(({ name, displayName }) => ({ name, displayName, settings: screen }))),
+      agents: this.screenAgents(),
       signIn: this.signIn,
       targets: (agent) => this.reception.transferTargets(agent),
       log: log.child({ room: 'screen' }),
     });
-    const deskOf = new Map(this.tenants.flatMap(({ config: { agents }, desk }) => agents.map(({ name }) => [name, desk])));
     this.farScreens = new FarScreens({
       local: this.screens,
       bus: this.bus,
-      holds: async (agent, callId) => (await deskOf.get(agent)?.seatOf(agent))?.callId === callId,
+      holds: async (agent, callId) => (await this.tenants.find((tenant) => tenant.agent(agent))?.desk.seatOf(agent))?.callId === callId,
       log: log.child({ room: 'screen' }),
     });
     this.handedOver = new HandedOverCalls(this.references, this.bus, log.child({ room: 'pop' }));
@@ -203,14 +205,38 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     return this.tenants[0]!.vault;
   }
 
-  /** Replaces the keys of tenants, by name, from the next token on, and the core listener's certificate from the next connection on. */
-  replaceKeys({ tenants, core }: Keys): void {
+  /**
+   * Takes over what may change while it runs, from a configuration that was read again: keys from the next token on, the
+   * core listener's certificate from the next connection on, people (`agents`) and opening hours at once.
+   */
+  renew(fresh: Config): void {
+    const { log } = this;
+    if (fresh.demo) return log.warn('demo: takes a restart; all stays as it is');
+    const before = this.tenants.map(({ config }) => config);
     for (const tenant of this.tenants) {
-      const fresh = tenants.get(tenant.config.name);
-      if (fresh) tenant.keys.replace(fresh);
+      const its = fresh.tenants.find(({ name }) => name === tenant.config.name);
+      if (its) tenant.renew(its);
     }
-    if (this.coreServer && !secureAgain(this.coreServer, this.config.listeners.core.tls, core)) this.log.warn('listeners.core.tls: whether there is TLS or a clientCa changes with a restart only');
-    this.log.info({ tenants: [...tenants.keys()] }, 'keys read again');
+    const { tls } = fresh.listeners.core;
+    if (this.coreServer && !secureAgain(this.coreServer, this.config.listeners.core.tls, tls)) log.warn('listeners.core.tls: whether there is TLS or a clientCa changes with a restart only');
+    log.info({ tenants: fresh.tenants.map(({ name }) => name) }, 'keys read again');
+    this.renewPeople(before);
+    const settings = changesForRestart(this.config, fresh);
+    if (settings.length > 0) log.warn({ settings: settings.slice(0, mostNamed), ...(settings.length > mostNamed && { more: settings.length - mostNamed }) }, 'these settings changed, and take a restart');
+  }
+
+  /** Logins end before anything else is looked at: nobody who left may see what comes next. */
+  private renewPeople(before: readonly Tenant[]): void {
+    const now = this.tenants.map(({ config }) => config);
+    const isSame = now.every(({ accounts, agents }, index) => isDeepStrictEqual([accounts, agents], [before[index]?.accounts, before[index]?.agents]));
+    this.signIn.replaceAccounts(accountsOf(now)).catch((error: unknown) => this.log.error({ err: error }, 'logins of accounts that changed could not all be ended'));
+    this.screens.replaceAgents(this.screenAgents());
+    this.reception.renewPeople();
+    if (!isSame) this.log.info({ accounts: now.reduce((sum, { accounts }) => sum + accounts.length, 0) }, 'people read again');
+  }
+
+  private screenAgents(): ScreenAgent[] {
+    return this.tenants.flatMap(({ config: { agents, screen } }) => agents.map(({ name, displayName }) => ({ name, displayName, settings: screen })));
   }
 
   private get storeReachable(): boolean {

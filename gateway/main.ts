@@ -1,10 +1,10 @@
 /** The process: configuration, start, signals, end. Everything else is app.ts. */
 import pino from 'pino';
-import { checkChance, ConfigError, configArgument, configFiles, EXIT_CONFIG, loadConfig, loadKeys, printProblem, type Config } from '../config/index.js';
+import { checkChance, ConfigError, configArgument, configFiles, EXIT_CONFIG, loadConfig, printProblem, type Config } from '../config/index.js';
 import { Gateway, StartError } from './app.js';
 import { EXIT_USAGE, readArguments, usage } from './arguments.js';
 import { DemoPhones } from './demo/phones.js';
-import { KeyWatch } from './key-watch.js';
+import { FileWatch } from './file-watch.js';
 
 /** How long conversations may go on after a polite request to stop, in ms. A second signal ends them at once. */
 const drainMs = 30_000;
@@ -87,23 +87,23 @@ async function main(): Promise<void> {
     phones = DemoPhones.start(config, log);
     // Its keys live as long as the process; the signal is that of a closed terminal.
     process.on('SIGHUP', stop);
-  } else followKeys(started, log);
+  } else followConfiguration(started, log);
   announce(gateway, config);
 }
 
-/** Keys are read again on SIGHUP and when one of their files changes; a configuration that does not hold changes nothing. */
-function followKeys(gateway: Gateway, log: pino.Logger): void {
+/** The configuration is read again on SIGHUP and when one of its files changes; one that does not hold changes nothing. */
+function followConfiguration(gateway: Gateway, log: pino.Logger): void {
   const options = { path: configArgument(process.argv.slice(2)) };
   const readAgain = () => {
     try {
-      gateway.replaceKeys(loadKeys(options));
+      gateway.renew(loadConfig(options));
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      log.error({ problems: error.problems.map(printProblem) }, 'the configuration does not hold any more; the keys in use stay');
+      log.error({ problems: error.problems.map(printProblem) }, 'the configuration does not hold any more; all stays as it is');
     }
     watch.watch(configFiles(options));
   };
-  const watch = new KeyWatch(readAgain);
+  const watch = new FileWatch(readAgain);
   watch.watch(configFiles(options));
   process.on('SIGHUP', readAgain);
 }

@@ -4,14 +4,15 @@ import {
   createBoards, createGuessGuard, createIdentification, createVault, HttpFeedback, KeyRing,
   type AttemptOutcome, type CallIdentification, type GuessGuard, type ProgressBoards, type RedisLink, type SessionFeedback, type SessionVault,
 } from '../core-bridge/index.js';
-import type { Config, Tenant } from '../config/index.js';
+import type { AgentConfig, Config, Tenant } from '../config/index.js';
 import { Directory } from './call/directory.js';
 import { longestPromiseMs } from './call/promise.js';
 import { createPromises, type PromiseStore } from './call/promises/index.js';
-import { createDesk, longestWaitMs, openingAt, type Desk } from './desk/index.js';
+import { createDesk, deskAgents, longestWaitMs, openingAt, type Desk } from './desk/index.js';
 import type { Metrics } from './ops/metrics.js';
 
 export interface TenantRoom {
+  /** As it is now: people and opening hours may be others than at the start. */
   readonly config: Tenant;
   readonly keys: KeyRing;
   readonly vault: SessionVault;
@@ -25,8 +26,12 @@ export interface TenantRoom {
   readonly directory: Directory;
   /** Promises to call back. */
   readonly promises: PromiseStore;
+  /** Who takes calls under this name; undefined when there is no such agent (any more). */
+  agent(name: string): AgentConfig | undefined;
   /** Whether this service takes calls now. */
-  isOpen(service: Tenant['services'][number]): boolean;
+  isOpen(service: Pick<Tenant['services'][number], 'name'>): boolean;
+  /** Takes over keys, people and opening hours, and nothing else. */
+  renew(fresh: Tenant): void;
   /** Ends all of it but the desk, which ends with the calls. */
   close(): Promise<void>;
 }
@@ -81,14 +86,31 @@ export function openTenant(tenant: Tenant, { config, node, link, metrics, log: p
     resultsUrl: coreUrl,
     ...(demoCoreUrl && { coreUrl: demoCoreUrl }),
   });
+  const keys = new KeyRing(tenant.idContact);
+  const desk = createDesk(tenant, { node, redis, log: log.child({ room: 'desk' }) });
+  let current = tenant;
+  let directory = new Directory(current);
+  let agents = byName(current.agents);
+  let services = byName(current.services);
   return {
-    config: tenant,
-    keys: new KeyRing(tenant.idContact),
-    vault, boards, guard, pairingGuard, feedback, identification,
-    desk: createDesk(tenant, { node, redis, log: log.child({ room: 'desk' }) }),
-    directory: new Directory(tenant),
+    get config() {
+      return current;
+    },
+    get directory() {
+      return directory;
+    },
+    keys, vault, boards, guard, pairingGuard, feedback, identification, desk,
     promises: createPromises({ redis, log }),
-    isOpen: ({ queue }) => openingAt(queue.hours, new Date()).open,
+    agent: (name) => agents.get(name),
+    isOpen: ({ name }) => openingAt(services.get(name)?.queue.hours, new Date()).open,
+    renew: (fresh) => {
+      keys.replace(fresh.idContact);
+      current = renewed(current, fresh);
+      directory = new Directory(current);
+      agents = byName(current.agents);
+      services = byName(current.services);
+      desk.replaceAgents(deskAgents(current));
+    },
     close: async () => {
       await identification.close();
       await feedback.close();
@@ -98,3 +120,18 @@ export function openTenant(tenant: Tenant, { config, node, link, metrics, log: p
     },
   };
 }
+
+/** The tenant with people and opening hours of a fresh configuration. */
+function renewed(before: Tenant, { accounts, agents, services }: Tenant): Tenant {
+  const fresh = byName(services);
+  return {
+    ...before, accounts, agents,
+    services: before.services.map((service) => {
+      const { hours: _replaced, ...queue } = service.queue;
+      const { hours } = (fresh.get(service.name) ?? service).queue;
+      return { ...service, queue: { ...queue, ...(hours && { hours }) } };
+    }),
+  };
+}
+
+const byName = <T extends { readonly name: string }>(all: readonly T[]): ReadonlyMap<string, T> => new Map(all.map((one) => [one.name, one]));

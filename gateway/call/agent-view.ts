@@ -135,7 +135,7 @@ export class AgentView {
   }
 
   private accountOf(agent: string): AgentConfig | undefined {
-    return this.call.incoming.tenant.config.agents.find(({ name }) => name === agent);
+    return this.call.incoming.tenant.agent(agent);
   }
 
   /** In place of the pop: what is said on the agent's phone, and 1 in place of the acknowledgement. */

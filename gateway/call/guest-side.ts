@@ -39,8 +39,8 @@ export class GuestSide {
    */
   async bringIn(by: string, destination: Destination | undefined): Promise<'unknown' | 'busy' | 'refused' | undefined> {
     const { call } = this;
-    const colleague = destination?.kind === 'agent' ? call.incoming.tenant.config.agents.find(({ name }) => name === destination.name) : undefined;
-    if (colleague?.phone === undefined) return 'unknown';
+    const colleague = destination?.kind === 'agent' ? call.incoming.tenant.agent(destination.name) : undefined;
+    if (!colleague) return 'unknown';
     if (this.isAsking) return 'refused';
     this.isAsking = true;
     try {
@@ -69,8 +69,10 @@ export class GuestSide {
 
   ring(agent: string, guestId: string): void {
     const { call } = this;
-    const { config, desk } = call.incoming.tenant;
-    const uri = config.agents.find(({ name }) => name === agent)!.phone;
+    const { desk } = call.incoming.tenant;
+    const uri = call.incoming.tenant.agent(agent)?.phone;
+    // Left the configuration in this very moment.
+    if (uri === undefined) return call.handle({ type: 'guestFailed', guestId, because: 'unknown' });
     const ringTimeoutMs = call.service.queue.ringTimeoutMs ?? call.context.config.calls.ringTimeoutMs;
     const leg = this.far.makeLeg({ uri, from: call.callerShown, ringTimeoutMs, mayRelease: false });
     const guest: GuestLeg = { agent, guestId, leg, reported: undefined };

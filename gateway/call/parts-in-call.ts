@@ -50,5 +50,5 @@ export function guestsPart(call: LiveCall, side: GuestSide): PartInCall {
 
 /** An agent as colleagues call them. */
 function nameOf(call: LiveCall, agent: string | undefined): string | undefined {
-  return agent === undefined ? undefined : call.incoming.tenant.config.agents.find(({ name }) => name === agent)?.displayName;
+  return agent === undefined ? undefined : call.incoming.tenant.agent(agent)?.displayName;
 }

@@ -16,24 +16,36 @@ import { Adoption, type Adopted } from './promises/index.js';
 
 export class Reception {
   private readonly calls = new Map<string, { call: Call; node: SipNode }>();
-  private readonly tenantOf = new Map<string, TenantRoom>();
   /** What every dialled number leads to, over all tenants; a number leads to one. */
   private readonly lines: (ServiceConfig & { tenant: TenantRoom; service: ServiceConfig })[] = [];
   private readonly adoptions: Adoption[] = [];
+  /** Who is told on the phone who calls, and is there without a screen too. */
+  private alwaysThere: ReadonlyMap<string, TenantRoom['desk']> = new Map();
   private draining = false;
 
-  constructor(private readonly context: CallContext, tenants: readonly TenantRoom[], private readonly trunks: Trunks, private readonly log: Logger) {
+  constructor(private readonly context: CallContext, private readonly tenants: readonly TenantRoom[], private readonly trunks: Trunks, private readonly log: Logger) {
     for (const tenant of tenants) {
-      for (const { name } of tenant.config.agents) this.tenantOf.set(name, tenant);
       for (const service of tenant.config.services) this.lines.push({ ...service, tenant, service });
       this.hearDesk(tenant);
-      for (const { name, whisper } of tenant.config.agents) {
-        if (!whisper?.alwaysThere) continue;
-        tenant.desk.setPresent(name, true);
-        tenant.desk.setAvailable(name, true);
-      }
     }
+    this.renewPeople();
     this.hearScreens();
+  }
+
+  /** The agents may be others than before. */
+  renewPeople(): void {
+    const there = new Map(this.tenants.flatMap(({ config, desk }) => config.agents.flatMap(({ name, whisper }) => (whisper?.alwaysThere ? [[name, desk] as const] : []))));
+    for (const [name, desk] of there) {
+      if (this.alwaysThere.has(name)) continue;
+      desk.setPresent(name, true);
+      desk.setAvailable(name, true);
+    }
+    for (const [name, desk] of this.alwaysThere) if (!there.has(name) && !this.context.screens.isPresent(name)) desk.setPresent(name, false);
+    this.alwaysThere = there;
+  }
+
+  private tenantOf(agent: string): TenantRoom | undefined {
+    return this.tenants.find((tenant) => tenant.agent(agent));
   }
 
   private hearDesk({ desk, config: { name: tenant } }: TenantRoom): void {
@@ -56,13 +68,11 @@ export class Reception {
 
   private hearScreens(): void {
     const { screens } = this.context;
-    const deskOf = (agent: string) => this.tenantOf.get(agent)?.desk;
+    const deskOf = (agent: string) => this.tenantOf(agent)?.desk;
     screens.on('availability', (agent, value) => deskOf(agent)?.setAvailable(agent, value === 'available'));
     screens.on('present', (agent) => deskOf(agent)?.setPresent(agent, true));
     screens.on('gone', (agent) => {
-      // Who is told on the phone who calls is there without a screen too.
-      const whispered = this.tenantOf.get(agent)?.config.agents.find(({ name }) => name === agent)?.whisper;
-      if (!whispered?.alwaysThere) deskOf(agent)?.setPresent(agent, false);
+      if (!this.alwaysThere.has(agent)) deskOf(agent)?.setPresent(agent, false);
     });
     screens.on('wrapUpDone', (agent) => deskOf(agent)?.wrapUpDone(agent));
     // What an agent does counts only for the call that this agent has.
@@ -90,9 +100,9 @@ export class Reception {
   }
 
   private destinationOf(agent: string, target: TransferTarget): Destination | undefined {
-    const tenant = this.tenantOf.get(agent);
+    const tenant = this.tenantOf(agent);
     switch (target.kind) {
-      case 'agent': return tenant?.config.agents.some(({ name }) => name === target.name) ? target : undefined;
+      case 'agent': return tenant?.agent(target.name) ? target : undefined;
       case 'service': return tenant?.config.services.some(({ name }) => name === target.name) ? target : undefined;
       case 'number': return tenant?.directory.destinationOfNumber(target.number);
     }
@@ -107,7 +117,7 @@ export class Reception {
 
   /** What an agent may choose from when passing a call on. */
   async transferTargets(agent: string): Promise<TransferTargets> {
-    const tenant = this.tenantOf.get(agent);
+    const tenant = this.tenantOf(agent);
     if (!tenant) return { agents: [], services: [], outside: false };
     const { desk, config } = tenant;
     const { seats, queues } = await desk.snapshot();

@@ -116,6 +116,11 @@ export interface Desk extends EventEmitter<DeskEvents> {
   /** A screen of this agent came to this node, or went from it. */
   setPresent(agent: string, present: boolean): void;
   setAvailable(agent: string, available: boolean): void;
+  /**
+   * These are the agents from now on. Who is not among them has no screen any more and is offered nothing, but keeps the
+   * call they have; a phone or skills count from the next offer on.
+   */
+  replaceAgents(agents: readonly DeskAgent[]): void;
   /** The agent's seat as it is on any node; undefined for a name that no agent has. */
   seatOf(agent: string): Promise<Seat | undefined>;
   /** Every seat that is not simply away, and every queue. */

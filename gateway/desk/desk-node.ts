@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Desk, DeskAgent, DeskEvents, DeskView, FreedBecause, Outlook, Seat, Waiting } from './contract.js';
 import { deskTimes, type DeskAct, type DeskTimes, type StepContext } from './matching.js';
 import { outlooks } from './outlook.js';
@@ -55,7 +56,7 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
   protected readonly screens = new Map<string, boolean | undefined>();
   /** What each agent said last here of taking calls; a screen says so before it is there. */
   private readonly said = new Map<string, boolean>();
-  protected readonly agents: ReadonlyMap<string, DeskAgent>;
+  protected agents: ReadonlyMap<string, DeskAgent>;
   protected closed = false;
   private readonly services: ReadonlyMap<string, DeskService>;
   private readonly arrivals = new Map<string, { since: number; service: string }>();
@@ -164,6 +165,18 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
     this.said.set(agent, available);
     if (this.screens.has(agent)) this.screens.set(agent, available);
     this.submit({ do: 'available', agent, skills: known.skills, available });
+  }
+
+  replaceAgents(agents: readonly DeskAgent[]): void {
+    const fresh = new Map(agents.map((agent) => [agent.name, agent]));
+    for (const [name, { skills }] of this.agents) {
+      const after = fresh.get(name);
+      if (!after) {
+        this.setPresent(name, false);
+        this.said.delete(name);
+      } else if (this.screens.has(name) && !isDeepStrictEqual(skills, after.skills)) this.submit({ do: 'come', agent: name, skills: after.skills });
+    }
+    this.agents = fresh;
   }
 
   async seatOf(agent: string): Promise<Seat | undefined> {

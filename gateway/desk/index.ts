@@ -25,6 +25,9 @@ export function waitingFor(callId: string, { name, queue }: Service): Waiting {
 /** How long a caller of this service waits at most, in ms. */
 export const longestWaitMs = ({ queue }: Service, calls: Pick<Config['calls'], 'maxWaitMs'>): number => queue.maxWaitMs ?? calls.maxWaitMs;
 
+/** Agents as the desk knows them. */
+export const deskAgents = ({ agents }: Pick<Tenant, 'agents'>): DeskAgent[] => agents.map(({ name, displayName, phone, skills }) => ({ name, displayName, phone, skills }));
+
 export interface DeskSurroundings {
   /** Name of this node, as other nodes know it. */
   readonly node: string;
@@ -35,7 +38,7 @@ export interface DeskSurroundings {
 
 export function createDesk({ name: tenant, agents, services }: Pick<Tenant, 'name' | 'agents' | 'services'>, { node, redis, log }: DeskSurroundings): Desk {
   const options = {
-    agents: agents.map(({ name, displayName, phone, skills }): DeskAgent => ({ name, displayName, phone, skills })),
+    agents: deskAgents({ agents }),
     services: services.map(({ name, queue }): DeskService => ({ name, skills: queue.skills, wrapUpMs: queue.wrapUpSeconds * 1_000, maxWaiting: queue.maxWaiting })),
     node,
   };

@@ -62,7 +62,8 @@ interface ShownCall {
  * time; every message about another call or from another page is without effect.
  */
 export class AgentScreen {
-  readonly displayName: string;
+  /** As a page that opens is told. */
+  displayName: string;
   readonly #beats: { beatIntervalMs: number; beatTimeoutMs: number };
   readonly #leaseMs: number;
   readonly #settings: ScreenSettings;

@@ -42,6 +42,8 @@ export interface ScreensOptions {
 /** The agents' screens: the desk's side (Screens) and the listener's side (a room for `agentsListener`). */
 export interface AgentScreens extends LocalScreens {
   readonly plugin: FastifyPluginAsync;
+  /** These are the agents from now on. The logins of those who left are over already. */
+  replaceAgents(agents: readonly ScreenAgent[]): void;
   /** Tells every page to go, and stops every timer. Idempotent. */
   close(): void;
 }
@@ -62,6 +64,7 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
   readonly #targets: (agent: string) => TransferTargets | Promise<TransferTargets>;
   readonly #log: Logger;
   readonly #beats: { beatIntervalMs: number; beatTimeoutMs: number };
+  readonly #screenOf: (agent: ScreenAgent) => AgentScreen;
   #closed = false;
 
   constructor(options: ScreensOptions) {
@@ -71,9 +74,8 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
     this.#beats = { beatIntervalMs: options.beatIntervalMs ?? 3000, beatTimeoutMs: options.beatTimeoutMs ?? 9000 };
     const { leaseMs = 10_000, unmaskForMs } = options;
     const times = { ...this.#beats, leaseMs, ...(unmaskForMs !== undefined && { unmaskForMs }) };
-    for (const { name, displayName, settings } of options.agents) {
-      this.#screens.set(name, new AgentScreen(displayName, { ...times, ...(settings && { settings }) }, now));
-    }
+    this.#screenOf = ({ displayName, settings }) => new AgentScreen(displayName, { ...times, ...(settings && { settings }) }, now);
+    this.replaceAgents(options.agents);
     this.#targets = options.targets ?? (() => nowhere);
     this.#leases = setInterval(() => this.#endLeases(), leaseCheckMs);
     this.#leases.unref();
@@ -163,6 +165,16 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
 
   setAvailability(agent: string, value: Availability): void {
     if (this.#screens.get(agent)?.setAvailability(value)) this.emit('availability', agent, value);
+  }
+
+  replaceAgents(agents: readonly ScreenAgent[]): void {
+    const names = new Set(agents.map(({ name }) => name));
+    for (const name of this.#screens.keys()) if (!names.has(name)) this.#screens.delete(name);
+    for (const agent of agents) {
+      const screen = this.#screens.get(agent.name);
+      if (screen) screen.displayName = agent.displayName;
+      else this.#screens.set(agent.name, this.#screenOf(agent));
+    }
   }
 
   close(): void {

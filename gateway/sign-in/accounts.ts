@@ -1,17 +1,24 @@
 import type { Account, Principal, ProvedBy, Role } from './principal.js';
 
-/** The accounts of the configuration, by login name and by the value of a provider's claim. */
+/** The accounts of the configuration as it is now, by login name and by the value of a provider's claim. */
 export class Accounts {
-  readonly #byName: ReadonlyMap<string, Account>;
+  #byName: ReadonlyMap<string, Account> = new Map();
   /** By tenant and value: what one municipality's provider says opens no account of another. */
-  readonly #byClaim = new Map<string, Map<string, Account>>();
+  #byClaim: ReadonlyMap<string, ReadonlyMap<string, Account>> = new Map();
 
   constructor(accounts: readonly Account[]) {
-    this.#byName = new Map(accounts.map((account) => [account.name, account]));
+    this.replace(accounts);
+  }
+
+  /** These are the accounts from now on. */
+  replace(accounts: readonly Account[]): void {
+    const byClaim = new Map<string, Map<string, Account>>();
     for (const account of accounts) {
-      const ofTenant = this.#byClaim.get(account.tenant) ?? new Map<string, Account>();
-      this.#byClaim.set(account.tenant, ofTenant.set(account.signInAs, account));
+      const ofTenant = byClaim.get(account.tenant) ?? new Map<string, Account>();
+      byClaim.set(account.tenant, ofTenant.set(account.signInAs, account));
     }
+    this.#byName = new Map(accounts.map((account) => [account.name, account]));
+    this.#byClaim = byClaim;
   }
 
   byName(name: string): Account | undefined {
@@ -27,7 +34,7 @@ export class Accounts {
     return this.#byName.values().next().value;
   }
 
-  /** Who a login stands for now; undefined when the account is gone, or not what it was when the login began. */
+  /** Who a login stands for now; undefined when the account is gone or not what it was when the login began. */
   principalOf({ name, tenant, by, roles, stamp }: { name: string; tenant: string; by: ProvedBy; roles: readonly Role[]; stamp: string }): Principal | undefined {
     const account = this.#byName.get(name);
     if (!account || account.tenant !== tenant || account.stamp !== stamp) return undefined;

@@ -12,7 +12,7 @@ export function signInOptions(config: Config, link: RedisLink | undefined, log: 
   const { store } = config;
   const { url, embedIn } = config.listeners.agents;
   return {
-    accounts: config.tenants.flatMap((tenant) => tenant.accounts.map((account) => accountOf(tenant, account))),
+    accounts: accountsOf(config.tenants),
     tenants: config.tenants.map((tenant) => tenantOf(tenant, log.child({ tenant: tenant.name }))),
     embedIn,
     ...(url !== undefined && { origins: [new URL(url).origin] }),
@@ -21,6 +21,11 @@ export function signInOptions(config: Config, link: RedisLink | undefined, log: 
       sealSecret: store.sealKeys[0]!.key.reveal(),
     }),
   };
+}
+
+/** Everybody who may come in. */
+export function accountsOf(tenants: readonly Tenant[]): Account[] {
+  return tenants.flatMap((tenant) => tenant.accounts.map((account) => accountOf(tenant, account)));
 }
 
 function tenantOf({ name, displayName, signIn }: Tenant, log: Logger): SignInTenant {
@@ -38,13 +43,14 @@ function accountOf(tenant: Tenant, { name, displayName, roles, passwordHash, sig
     name, displayName, roles, signInAs,
     tenant: tenant.name,
     hasPhone: phone !== undefined,
-    stamp: stampOf(tenant, { name, roles, signInAs, ...(passwordHash && { passwordHash }) }),
+    stamp: stampOf(tenant, { name, roles, signInAs, ...(passwordHash && { passwordHash }), ...(phone !== undefined && { phone }) }),
     checkPassword: async (password) => passwordHash !== undefined && verifyPassword(password, passwordHash.reveal()),
   };
 }
 
 /** A login rests on these: when one of them changes, it is void. */
-function stampOf({ signIn: { local, oidc } }: Tenant, { name, roles, passwordHash, signInAs }: Pick<AccountConfig, 'name' | 'roles' | 'passwordHash' | 'signInAs'>): string {
-  const provider = oidc && [oidc.issuer, oidc.clientId, oidc.agentClaim, oidc.rolesClaim ?? null, Object.entries(oidc.roles)];
+function stampOf({ signIn: { local, oidc } }: Tenant, { name, roles, passwordHash, signInAs, phone }: Pick<AccountConfig, 'name' | 'roles' | 'passwordHash' | 'signInAs' | 'phone'>): string {
+  // Who a provider says takes calls does so with a phone alone.
+  const provider = oidc && [oidc.issuer, oidc.clientId, oidc.agentClaim, oidc.rolesClaim === undefined ? null : [oidc.rolesClaim, phone !== undefined], Object.entries(oidc.roles)];
   return createHash('sha256').update(JSON.stringify([name, roles, passwordHash?.reveal() ?? null, signInAs, local, provider ?? null])).digest('base64url');
 }

@@ -126,6 +126,7 @@ export class Sessions {
     const known = this.#sessions.get(key);
     if (this.#share && !this.#gone.has(key) && !(known && this.#now() - known.readAt < freshForMs)) await this.#read(key);
     const session = this.#sessions.get(key);
+    if (session && !this.#hasGrounds(session)) await this.#endKey(key);
     return session?.isLive ? session : undefined;
   }
 
@@ -159,6 +160,16 @@ export class Sessions {
     return here.length + elsewhere;
   }
 
+  /** Ends what rests on accounts that are not there any more, or not as they were. */
+  async endGroundless(): Promise<void> {
+    const groundless = [...this.#sessions.values()].filter((session) => !this.#hasGrounds(session));
+    await Promise.all(groundless.map(({ key }) => this.#endKey(key)));
+  }
+
+  #hasGrounds({ principal, stamp }: LiveSession): boolean {
+    return this.#options.principalOf({ ...principal, roles: [...principal.roles], stamp }) !== undefined;
+  }
+
   async lock(session: Session): Promise<void> {
     await this.#setLocked(session, true);
   }
@@ -179,7 +190,8 @@ export class Sessions {
       for (const session of this.#sessions.values()) if (busy(session)) session.busy(busyForMs);
       if (this.#share) await this.#readAll(this.#share);
       for (const session of [...this.#sessions.values()]) {
-        if (!session.isLive) await this.#endKey(session.key);
+        // A login may have begun just before the account changed.
+        if (!session.isLive || !this.#hasGrounds(session)) await this.#endKey(session.key);
         else if (session.isIdleEnoughToLock) await this.lock(session);
       }
     } finally {
@@ -374,6 +386,8 @@ export class Sessions {
 
 class LiveSession implements Session {
   readonly key: string;
+  /** Of the account as it was when the login began. */
+  readonly stamp: string;
   readonly startedAt: number;
   activeAt: number;
   locked: boolean;
@@ -393,6 +407,7 @@ class LiveSession implements Session {
 
   constructor(record: SessionRecord, readonly principal: Principal, policy: SessionPolicy, now: () => number, touched: (session: LiveSession) => void) {
     this.key = record.key;
+    this.stamp = record.stamp;
     this.startedAt = record.startedAt;
     this.activeAt = record.activeAt;
     this.locked = record.locked;

@@ -271,6 +271,12 @@ export class SignIn extends EventEmitter<SignInEvents> {
     return session;
   }
 
+  /** These are the accounts from now on; logins that rested on what is no more are over. */
+  async replaceAccounts(accounts: readonly Account[]): Promise<void> {
+    this.accounts.replace(accounts);
+    await this.#sessions.endGroundless();
+  }
+
   async end(session: Session): Promise<void> {
     await this.#sessions.end(session);
   }

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigError, configFiles, loadConfig, loadKeys, parseConfig, type Problem } from '../../config/index.js';
+import { changesForRestart, ConfigError, configFiles, loadConfig, parseConfig, type Problem } from '../../config/index.js';
 import { ec, folder, hash, problemsOf, rsa, set, valid } from './support.js';
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -183,37 +183,57 @@ describe('published sample keys', () => {
   });
 });
 
-describe('keys that change while the gateway runs', () => {
+describe('a file that is read again while the gateway runs', () => {
   function site(config: any): string {
     const file = path.join(folder, 'site.json');
     writeFileSync(file, JSON.stringify(config));
     return file;
   }
 
-  it('are read again from the same file, by tenant', () => {
+  it('is watched with the files it names', () => {
     writeFileSync(path.join(folder, 'plugin.pem'), ec.publicKey);
     const config = two();
     config.tenants[1].idContact.verificationKeys = [{ name: 'digid', type: 'EC', keyFile: 'plugin.pem' }];
     const file = site(config);
     expect(configFiles({ path: file })).toEqual([file, path.join(folder, 'plugin.pem')]);
-    const before = loadKeys({ path: file, env: {} }).tenants;
-    expect([...before.keys()]).toEqual(['zutphen', 'lochem']);
-    config.tenants[1].idContact.verificationKeys.push({ name: 'digid', type: 'RSA', key: rsa.publicKey });
-    site(config);
-    expect(loadKeys({ path: file, env: {} }).tenants.get('lochem')?.verificationKeys.map((key) => key.type)).toEqual(['EC', 'RSA']);
-    expect(before.get('lochem')?.verificationKeys).toHaveLength(1);
   });
 
-  it('are not read from a file that does not hold, which is watched all the same', () => {
+  it('is watched also when it does not hold', () => {
     const config = valid();
     const file = site({ ...config, codes: { hashKey: 'short' }, idContact: { ...config.idContact, decryptionKey: { type: 'RSA', keyFile: 'gone.pem' } } });
-    expect(() => loadKeys({ path: file, env: {} })).toThrow(ConfigError);
+    expect(() => loadConfig({ path: file, env: {} })).toThrow(ConfigError);
     expect(configFiles({ path: file })).toEqual([file, path.join(folder, 'gone.pem')]);
     writeFileSync(file, '{ not: [yaml');
     expect(configFiles({ path: file })).toEqual([file]);
   });
 
-  it('do not exist for the demo', () => {
-    expect(loadKeys({ env: {} }).tenants.size).toBe(0);
+  it('tells what takes a restart, by name and without values; keys, people and opening hours do not', () => {
+    const changed = (change: (config: any) => void, from = two): string[] => {
+      const config = from();
+      change(config);
+      return changesForRestart(parseConfig(from(), { env: {} }), parseConfig(config, { env: {} }));
+    };
+    expect(changed(() => undefined)).toEqual([]);
+    expect(changed((config) => {
+      config.tenants[0].agents.push({ name: 'carla', password: hash, phone: 'sip:carla@192.0.2.9', skills: ['tax'] });
+      config.tenants[1].agents = [{ name: 'dirk', password: hash, roles: ['supervisor'] }];
+      config.tenants[0].services[0].queue = { hours: { timezone: 'Europe/Amsterdam', weekly: { monday: ['09:00-17:00'] } } };
+      config.tenants[1].idContact.verificationKeys = [{ name: 'digid', type: 'RSA', key: rsa.publicKey }];
+      config.tenants[1].idContact.coreTokens = [{ token: 'a token of the core, 123456789012345' }];
+      config.tenants.reverse();
+    })).toEqual([]);
+    expect(changed((config) => {
+      config.calls = { maxCalls: 7 };
+      config.trunks[0].addresses.push('192.0.2.77');
+      config.tenants[0].codes.hashKey = 'another key of at least thirty-two characters';
+      config.tenants[1].services[0].queue = { wrapUpSeconds: 7 };
+      config.tenants[1].services.push({ name: 'Tax', numbers: ['+31 573 123 457'], purposes: ['pay_tax'] });
+    })).toEqual([
+      `trunks.${two().trunks[0].name}.addresses`, 'calls.maxCalls', 'tenants.zutphen.codes.hashKey',
+      'tenants.lochem.services.Desk.queue.wrapUpSeconds', 'tenants.lochem.services.Tax',
+    ]);
+    expect(changed((config) => (config.tenants = config.tenants.slice(0, 1)))).toEqual(['tenants.lochem']);
+    // As the file names it, where there is one municipality.
+    expect(changed((config) => (config.services[0].language = 'en'), valid)).toEqual([`services.${valid().services[0].name}.language`]);
   });
 });

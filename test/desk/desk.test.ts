@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RedisLink } from '../../core-bridge/index.js';
+import type { DeskAgent } from '../../gateway/desk/index.js';
 import { Peers } from '../peers/process.js';
 import { until } from '../peers/wait.js';
 import { startTopology, type Topology } from '../core-bridge/stores/topologies.js';
@@ -153,6 +154,33 @@ describe.each(kinds)('a desk $name', ({ most, runs, topology }) => {
       // A screen that came was on a break before it said "ready".
       const states = office.seats.map(({ state }) => state);
       expect(states.slice(states.indexOf('available'))).toEqual(['available', 'offered', 'busy', 'wrapUp', 'available', 'break', 'away']);
+    });
+  }, 60_000);
+
+  it('goes on with other agents: a new skill counts at once, and who left keeps the call they have and is offered no other', async () => {
+    await withOffice(most, async (office) => {
+      const become = (staff: readonly DeskAgent[]): void => office.nodes.forEach(({ desk }) => desk.replaceAgents(staff));
+      const passports = { service: 'Passports', skills: ['passports'] };
+      office.comes('bram', 0);
+      const first = office.arrives(most - 1, passports);
+      await office.quiet();
+      expect(first.state).toBe('waiting');
+      become(agents.map((agent) => (agent.name === 'bram' ? { ...agent, skills: ['passports'] } : agent)));
+      await until(() => first.state === 'offered', 'the call to be offered');
+      office.answers(first);
+      const second = office.arrives(0, passports);
+      become(agents.filter(({ name }) => name !== 'bram'));
+      await office.quiet();
+      expect(first.state).toBe('talking');
+      office.hangsUp(first);
+      // A page of theirs that is still open somewhere changes nothing.
+      office.comes('bram', 0);
+      await office.quiet();
+      expect(second.state).toBe('waiting');
+      expect(await office.nodes[most - 1]!.desk.seatOf('bram')).toBeUndefined();
+      office.comes('cees', 0);
+      await until(() => second.state === 'offered' && second.agent === 'cees', 'the call to be offered to somebody who is there');
+      office.hangsUp(second);
     });
   }, 60_000);
 

@@ -8,12 +8,13 @@ const somebody = (name: string): Principal => ({ name, displayName: name, tenant
 
 function make(policy: SessionPolicy, maxPerPerson = 5) {
   const clock = { now: 0 };
+  const gone = new Set<string>();
   const told: [what: string, session: Session][] = [];
   const sessions = new Sessions(
-    { policyOf: () => policy, principalOf: () => undefined, log: pino({ level: 'silent' }), maxPerPerson, now: () => clock.now },
+    { policyOf: () => policy, principalOf: ({ name }) => (gone.has(name) ? undefined : somebody(name)), log: pino({ level: 'silent' }), maxPerPerson, now: () => clock.now },
     { ended: (session) => told.push(['ended', session]), over: () => undefined, locked: (session) => told.push(['locked', session]), unlocked: (session) => told.push(['unlocked', session]) },
   );
-  return { sessions, clock, told };
+  return { sessions, clock, told, gone };
 }
 
 it('end by idling and by age, not in a call, and are bounded', async () => {
@@ -49,6 +50,18 @@ it('end by idling and by age, not in a call, and are bounded', async () => {
   await sessions.start(somebody('cor'), '1');
   expect(told).toEqual([['ended', first.session]]);
   expect(sessions.size).toBe(2);
+});
+
+it('end with the account they rest on, also one that began a moment before', async () => {
+  const { sessions, told, gone } = make({ idleTimeoutMs: 100_000, maxSessionMs: 500_000 });
+  const [anna, bram, cor] = [await sessions.start(somebody('anna'), '1'), await sessions.start(somebody('bram'), '1'), await sessions.start(somebody('cor'), '1')];
+  gone.add('anna');
+  await sessions.endGroundless();
+  expect(told).toEqual([['ended', anna.session]]);
+  gone.add('bram').add('cor');
+  expect(await sessions.find(bram.cookie)).toBeUndefined();
+  await sessions.sweep(idle);
+  expect(told.map(([, session]) => session)).toEqual([anna.session, bram.session, cor.session]);
 });
 
 it('lock by idling, but not in a call, and a lock is no sign of life', async () => {

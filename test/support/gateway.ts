@@ -128,7 +128,7 @@ export interface TestSession {
 }
 
 export class TestGateway {
-  private constructor(readonly gateway: Gateway, readonly sip: { host: string; port: number }, private readonly keys: TestKeys, private readonly keysOfTenants: ReadonlyMap<string, TestKeys>) {}
+  private constructor(readonly gateway: Gateway, readonly sip: { host: string; port: number }, private readonly file: Record<string, unknown>, private readonly keys: TestKeys, private readonly keysOfTenants: ReadonlyMap<string, TestKeys>) {}
 
   static async start(options: TestGatewayOptions): Promise<TestGateway> {
     passwordHash ??= hashPassword('demo');
@@ -137,7 +137,7 @@ export class TestGateway {
     const rtpPorts = options.rtpPorts ?? { min: firstRtpPort + (options.secondTo ? 180 : 0), max: firstRtpPort + (options.store && !options.secondTo && !options.alone ? 179 : 359) };
     const { servers, tenants, core } = options;
     const keysOf = new Map(tenants?.map(({ name }) => [name, newKeys()]));
-    const config = parseConfig({
+    const file = {
       log: { level: 'debug' },
       listeners: { public: { port: 0 }, core: { port: 0 }, agents: { port: 0 }, ops: { port: 0 } },
       sip: {
@@ -154,12 +154,18 @@ export class TestGateway {
       store: options.store ?? {},
       // Where a test does not look at it, no trail is kept: many gateways of many tests share this machine.
       audit: options.audit ?? { enabled: false },
-    });
+    };
+    const config = parseConfig(file);
     const log = pino({ level: options.logLevel ?? env['TEST_LOG'] ?? 'debug' }, options.logTo ?? (env['TEST_LOG'] ? pino.destination(2) : { write: () => undefined }));
     const gateway = await Gateway.start(config, log);
     const sip = servers ? servers.address : realEngines ? hostPort(env['DRACHTIO_SIP'] ?? '127.0.0.1:5060') : gateway.sipAddress!;
     if (core) core.token = (attributes, claims) => resultToken(keys, attributes, claims);
-    return new TestGateway(gateway, sip, keys, keysOf);
+    return new TestGateway(gateway, sip, file, keys, keysOf);
+  }
+
+  /** The configuration is read again, with something changed in it. @param change what stands at its top in place of what stood there */
+  renew(change: (file: Record<string, unknown>) => Record<string, unknown>): void {
+    this.gateway.renew(parseConfig({ ...this.file, ...change(this.file) }));
   }
 
   /** Starts a session as the core does. */

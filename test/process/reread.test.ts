@@ -1,8 +1,9 @@
-/** Keys that are replaced while the process runs, from the outside; and codes with which it does not run at all. */
+/** What a running process takes from a configuration that changes, seen from the outside; and codes with which it does not run at all. */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import path from 'node:path';
 import { connect } from 'node:tls';
+import { logIn } from '../../gateway/demo/screen-client.js';
 import { afterEach, beforeAll, expect, it } from 'vitest';
 import { Peers, until } from '../peers/index.js';
 import { makeCertificate } from '../peers/redis.js';
@@ -88,6 +89,22 @@ it('a token, and the certificate with its key, change with their files or by SIG
   process.kill(family(gateway.pid).gateway, 'SIGHUP');
   await until(() => timesRead() > count, 'the keys to be read though no file changed', soonMs);
 }, 120_000);
+
+it('people change with the file, and what takes a restart is named', async () => {
+  const folder = peers.add(new ConfigFolder());
+  const ports = await somePorts();
+  const config = await configuration(ports);
+  const [anna] = config['agents'] as Record<string, unknown>[];
+  folder.write('gateway.yaml', config);
+  const gateway = peers.add(start(['--config', path.join(folder.path, 'gateway.yaml')]));
+  await untilReady(ports, gateway);
+  const mayLogIn = (name: string): Promise<boolean> => logIn(`http://127.0.0.1:${ports.agents}`, name).then(() => true, () => false);
+  expect([await mayLogIn('anna'), await mayLogIn('carla')]).toEqual([true, false]);
+  folder.write('gateway.yaml', { ...config, agents: [{ ...anna, name: 'carla' }], calls: { maxCalls: 7 } });
+  await until(() => gateway.out().includes('"people read again"'), 'people to be read again', soonMs);
+  expect([await mayLogIn('anna'), await mayLogIn('carla')]).toEqual([false, true]);
+  await until(() => gateway.out().includes('"settings":["calls.maxCalls"]'), 'the other setting to be named', soonMs);
+}, 60_000);
 
 it('does not start with codes that are too easy to guess', async () => {
   const folder = peers.add(new ConfigFolder());

@@ -1,0 +1,39 @@
+/** The configuration and the files it names, which change while the gateway runs: they are looked at, and read again when one changed. */
+import { unwatchFile, watchFile } from 'node:fs';
+
+/** Looking at the files is cheap, and unlike notifications it works on mounted volumes and swapped links. */
+const lookEveryMs = 2_000;
+/** Files that change together (a key and the configuration that names it) are read once, after the last of them. */
+const settleMs = 500;
+
+export class FileWatch {
+  private watched: readonly string[] = [];
+  private settling: NodeJS.Timeout | undefined;
+  private closed = false;
+  private readonly onChange = () => {
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.changed(), settleMs);
+  };
+
+  /** @param changed called when a watched file's content may be another one */
+  constructor(private readonly changed: () => void) {}
+
+  /** Watches these files and no others from now on. */
+  watch(files: readonly string[]): void {
+    if (this.closed) return;
+    this.unwatch();
+    this.watched = files;
+    for (const file of files) watchFile(file, { interval: lookEveryMs, persistent: false }, this.onChange);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.unwatch();
+  }
+
+  private unwatch(): void {
+    clearTimeout(this.settling);
+    for (const file of this.watched) unwatchFile(file, this.onChange);
+    this.watched = [];
+  }
+}
