@@ -5,7 +5,7 @@ export { GuessingOdds, guessingSettings } from './chance.js';
 export { chanceReport, checkChance } from './chance-check.js';
 export { ConfigError, printProblem, type Problem } from './problems.js';
 export { hashPassword, isPasswordHash, verifyPassword } from './password.js';
-export { changesForRestart, configFiles, type TenantKeys } from './reload.js';
+export { changesForRestart, configFiles, isSameSetting, type TenantKeys } from './reload.js';
 export { weekdays, type Holiday, type Hours, type Period, type Weekday } from './opening-hours.js';
 export { Secret } from './secret.js';
 export type * from './types.js';

@@ -70,6 +70,10 @@ export function configurationReference(): string {
     'A gateway for one municipality has the keys from `displayName` to `identify` at the top, as they are listed here; a',
     'gateway for several has them in each entry of `tenants`. Not both.',
     '',
+    'The file, and those it names, are read again when one of them changes and on SIGHUP. What is taken over then without',
+    'a restart: `agents`, `services[].queue.hours`, keys and tokens of `idContact`, and `listeners.core.tls`. The log names',
+    'other settings that changed; they take a restart.',
+    '',
     ...sections,
   ].join('\n');
 }

@@ -28,6 +28,9 @@ export function changesForRestart(started: Config, fresh: Config): string[] {
   return names.map((name) => name.replace(/^tenants\.main\./, ''));
 }
 
+/** Whether nothing differs in these parts of two configurations; secrets are compared too. */
+export const isSameSetting = (before: unknown, after: unknown): boolean => differences(before, after, '').next().done === true;
+
 function* differences(before: unknown, after: unknown, at: string): Generator<string> {
   const [own, other] = [partsOf(before), partsOf(after)];
   if (!own || !other) {
@@ -51,7 +54,7 @@ function partsOf(value: unknown): Map<string, unknown> | undefined {
 function isSame(before: unknown, after: unknown): boolean {
   if (before instanceof Secret && after instanceof Secret) return before.reveal() === after.reveal();
   if (before instanceof KeyObject && after instanceof KeyObject) return publicPart(before).equals(publicPart(after));
-  if (Array.isArray(before) && Array.isArray(after)) return before.length === after.length && before.every((item, index) => differences(item, after[index], '').next().done);
+  if (Array.isArray(before) && Array.isArray(after)) return before.length === after.length && before.every((item, index) => isSameSetting(item, after[index]));
   return isDeepStrictEqual(before, after);
 }
 

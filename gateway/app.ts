@@ -2,11 +2,10 @@
 import { EventEmitter } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { changesForRestart, Secret, type Config, type MediaServerAddress, type SipServerAddress, type Tenant } from '../config/index.js';
+import { changesForRestart, isSameSetting, Secret, type Config, type MediaServerAddress, type SipServerAddress, type Tenant } from '../config/index.js';
 import { companionPages, connectRedis, createCoreServer, pairingPages, secureAgain, tenantPath, type RedisLink, type SessionVault } from '../core-bridge/index.js';
 import { words } from '../ivr/index.js';
 import { AuditError, auditPages, createAudit, noAudit, type Audit } from './audit/index.js';
@@ -228,7 +227,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   /** Logins end before anything else is looked at: nobody who left may see what comes next. */
   private renewPeople(before: readonly Tenant[]): void {
     const now = this.tenants.map(({ config }) => config);
-    const isSame = now.every(({ accounts, agents }, index) => isDeepStrictEqual([accounts, agents], [before[index]?.accounts, before[index]?.agents]));
+    const isSame = now.every(({ accounts, agents }, index) => isSameSetting([accounts, agents], [before[index]?.accounts, before[index]?.agents]));
     this.signIn.replaceAccounts(accountsOf(now)).catch((error: unknown) => this.log.error({ err: error }, 'logins of accounts that changed could not all be ended'));
     this.screens.replaceAgents(this.screenAgents());
     this.reception.renewPeople();

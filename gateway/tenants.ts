@@ -8,7 +8,7 @@ import type { AgentConfig, Config, Tenant } from '../config/index.js';
 import { Directory } from './call/directory.js';
 import { longestPromiseMs } from './call/promise.js';
 import { createPromises, type PromiseStore } from './call/promises/index.js';
-import { createDesk, deskAgents, longestWaitMs, openingAt, type Desk } from './desk/index.js';
+import { createDesk, longestWaitMs, openingAt, type Desk } from './desk/index.js';
 import type { Metrics } from './ops/metrics.js';
 
 export interface TenantRoom {
@@ -30,7 +30,7 @@ export interface TenantRoom {
   agent(name: string): AgentConfig | undefined;
   /** Whether this service takes calls now. */
   isOpen(service: Pick<Tenant['services'][number], 'name'>): boolean;
-  /** Takes over keys, people and opening hours, and nothing else. */
+  /** Takes over keys, people and opening hours, and nothing else. The desk has to be told of the people. */
   renew(fresh: Tenant): void;
   /** Ends all of it but the desk, which ends with the calls. */
   close(): Promise<void>;
@@ -109,7 +109,6 @@ export function openTenant(tenant: Tenant, { config, node, link, metrics, log: p
       directory = new Directory(current);
       agents = byName(current.agents);
       services = byName(current.services);
-      desk.replaceAgents(deskAgents(current));
     },
     close: async () => {
       await identification.close();

@@ -8,6 +8,7 @@ import { serviceOf, type ServiceConfig } from '../sip/services.js';
 import { sdpOf } from '../sip/sdp.js';
 import type { TrunkConfig, Trunks } from '../sip/trunks.js';
 import type { TransferTarget, TransferTargets } from '../screen/contract.js';
+import { deskAgents } from '../desk/index.js';
 import type { TenantRoom } from '../tenants.js';
 import { Call } from './call.js';
 import type { Destination } from './directory.js';
@@ -28,12 +29,17 @@ export class Reception {
       for (const service of tenant.config.services) this.lines.push({ ...service, tenant, service });
       this.hearDesk(tenant);
     }
-    this.renewPeople();
+    this.renewAlwaysThere();
     this.hearScreens();
   }
 
   /** The agents may be others than before. */
   renewPeople(): void {
+    for (const { config, desk } of this.tenants) desk.replaceAgents(deskAgents(config));
+    this.renewAlwaysThere();
+  }
+
+  private renewAlwaysThere(): void {
     const there = new Map(this.tenants.flatMap(({ config, desk }) => config.agents.flatMap(({ name, whisper }) => (whisper?.alwaysThere ? [[name, desk] as const] : []))));
     for (const [name, desk] of there) {
       if (this.alwaysThere.has(name)) continue;
