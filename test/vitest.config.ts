@@ -2,7 +2,7 @@ import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /** Suites that measure audio or load the machine: one after another, by themselves. */
-const alone = ['test/engines/media/**/*.test.ts', 'test/engines/**/fuzz.test.ts', 'test/bench/**/*.test.ts', 'test/e2e/two-hundred-calls.test.ts', 'test/e2e/five-hundred-calls.test.ts', 'test/e2e/thousand-calls.test.ts'];
+const alone = ['test/engines/media/**/*.test.ts', 'test/ivr/on-a-line.test.ts', 'test/engines/**/fuzz.test.ts', 'test/bench/**/*.test.ts', 'test/e2e/two-hundred-calls.test.ts', 'test/e2e/five-hundred-calls.test.ts', 'test/e2e/thousand-calls.test.ts'];
 
 /** Suites with programs that are not ours: sipp, baresip, Chromium, built processes. */
 const withPeers = ['test/e2e/**/*.test.ts', 'test/process/**/*.test.ts', 'test/screen/**/*.test.ts', 'test/sign-in/**/*.test.ts', 'test/phone/**/*.test.ts', 'test/peers/**/*.test.ts'];
@@ -12,7 +12,7 @@ const leftOut = (process.env['TEST_LEAVE_OUT'] ?? '').split(',').filter(Boolean)
 /** A SIP server that is not ours to start gives new calls in turn to every gateway that is connected: one at a time, then. */
 const sharedEngines = process.env['DRACHTIO_ADMIN'] !== undefined;
 
-const maxWorkers = sharedEngines ? 1 : 3;
+const maxWorkers = sharedEngines ? 1 : 4;
 
 const common = {
   // Real peers over real sockets on a machine that may have two cores: patience costs nothing when all is well.
@@ -27,7 +27,7 @@ export default defineConfig({
   test: {
     projects: [
       { test: { ...common, name: 'alone', include: alone, exclude: leftOut, maxWorkers: 1, fileParallelism: false, sequence: { ...common.sequence, groupOrder: 1 } } },
-      // Mostly waiting for people's speed of talking and typing: three at a time keep two cores half busy.
+      // Mostly waiting for people's speed of talking and typing: four at a time keep two cores less than half busy.
       { test: { ...common, name: 'rooms', include: ['test/**/*.test.ts'], exclude: [...alone, ...withPeers, ...leftOut], maxWorkers, sequence: { ...common.sequence, groupOrder: 2 } } },
       // A foreign program that stumbles on a busy machine gets a second chance, and the report says so (retry x1).
       { test: { ...common, name: 'calls', include: withPeers, exclude: [...alone, ...leftOut], maxWorkers, retry: 1, sequence: { ...common.sequence, groupOrder: 2 } } },
