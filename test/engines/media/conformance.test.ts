@@ -273,6 +273,8 @@ test('04 commands and their answers', async () => {
   const { ep, phone } = await call(rig);
   await ep.set({ v1: 'hello', v2: 'a b', v3: "it's", v4: 'x^y', v5: '7' });
   await ep.execute('set', 'v1=');
+  // The real server writes its list of channels when it comes to it.
+  await until(async () => (await ep.api('show', 'channels as json')).getBody().includes(ep.uuid), 'the channel to be listed');
   for (const { command, reply } of commands) {
     const text = command.replaceAll('<uuid>', ep.uuid).replaceAll('/media/', `${sounds}/`);
     const answer = await within(
