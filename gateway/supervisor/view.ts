@@ -97,7 +97,7 @@ export async function viewOf({ tenant, calls, figures, calendar, now }: ViewSour
           }),
           agents: present.slice(0, mostAgents),
           more: Math.max(0, present.length - mostAgents),
-          away: Math.max(0, config.agents.length - present.length),
+          away: config.agents.filter(({ name }) => !present.some((one) => one.name === name)).length,
         }
       : null,
     calls: {
