@@ -212,16 +212,28 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     const { log } = this;
     if (fresh.demo) return log.warn('demo: takes a restart; all stays as it is');
     const before = this.tenants.map(({ config }) => config);
-    for (const tenant of this.tenants) {
-      const its = fresh.tenants.find(({ name }) => name === tenant.config.name);
-      if (its) tenant.renew(its);
-    }
+    const renewals = this.tenants.map((tenant) => this.renewalOf(tenant, fresh));
+    for (const [index, tenant] of this.tenants.entries()) tenant.renew(renewals[index]!);
     const { tls } = fresh.listeners.core;
     if (this.coreServer && !secureAgain(this.coreServer, this.config.listeners.core.tls, tls)) log.warn('listeners.core.tls: whether there is TLS or a clientCa changes with a restart only');
     log.info({ tenants: fresh.tenants.map(({ name }) => name) }, 'keys read again');
     this.renewPeople(before);
     const settings = changesForRestart(this.config, fresh);
     if (settings.length > 0) log.warn({ settings: settings.slice(0, mostNamed), ...(settings.length > mostNamed && { more: settings.length - mostNamed }) }, 'these settings changed, and take a restart');
+  }
+
+  /**
+   * What a tenant takes over. One that is not in the configuration any more has nobody left. Who was another tenant's until
+   * now, or has a call of it, does not come in yet: nobody may have calls of two municipalities.
+   */
+  private renewalOf({ config }: TenantRoom, fresh: Config): Tenant {
+    const its = fresh.tenants.find(({ name }) => name === config.name);
+    if (!its) return { ...config, accounts: [], agents: [] };
+    const isElsewhere = (name: string): boolean => this.tenants.some(({ config: other }) => other.name !== config.name && (other.accounts.some((account) => account.name === name) || this.reception.hasCall(other.name, name)));
+    const moving = new Set(its.accounts.map(({ name }) => name).filter(isElsewhere));
+    if (moving.size === 0) return its;
+    this.log.warn({ tenant: config.name, people: [...moving] }, 'who moves here from another tenant can log in after the next reading (SIGHUP) in which they have no call there any more');
+    return { ...its, accounts: its.accounts.filter(({ name }) => !moving.has(name)), agents: its.agents.filter(({ name }) => !moving.has(name)) };
   }
 
   /** Logins end before anything else is looked at: nobody who left may see what comes next. */

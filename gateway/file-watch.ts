@@ -7,7 +7,7 @@ const lookEveryMs = 2_000;
 const settleMs = 500;
 
 export class FileWatch {
-  private watched: readonly string[] = [];
+  private watched: ReadonlySet<string> = new Set();
   private settling: NodeJS.Timeout | undefined;
   private closed = false;
   private readonly onChange = () => {
@@ -18,22 +18,18 @@ export class FileWatch {
   /** @param changed called when a watched file's content may be another one */
   constructor(private readonly changed: () => void) {}
 
-  /** Watches these files and no others from now on. */
+  /** Watches these files and no others from now on. One that was watched already goes on being so, or a change of this very moment would be its beginning. */
   watch(files: readonly string[]): void {
     if (this.closed) return;
-    this.unwatch();
-    this.watched = files;
-    for (const file of files) watchFile(file, { interval: lookEveryMs, persistent: false }, this.onChange);
+    const now = new Set(files);
+    for (const file of this.watched) if (!now.has(file)) unwatchFile(file, this.onChange);
+    for (const file of now) if (!this.watched.has(file)) watchFile(file, { interval: lookEveryMs, persistent: false }, this.onChange);
+    this.watched = now;
   }
 
   close(): void {
+    this.watch([]);
     this.closed = true;
-    this.unwatch();
-  }
-
-  private unwatch(): void {
     clearTimeout(this.settling);
-    for (const file of this.watched) unwatchFile(file, this.onChange);
-    this.watched = [];
   }
 }

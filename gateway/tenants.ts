@@ -120,11 +120,12 @@ export function openTenant(tenant: Tenant, { config, node, link, metrics, log: p
   };
 }
 
-/** The tenant with people and opening hours of a fresh configuration. */
-function renewed(before: Tenant, { accounts, agents, services }: Tenant): Tenant {
+/** The tenant with keys, people and opening hours of a fresh configuration. */
+function renewed(before: Tenant, { accounts, agents, services, idContact: { decryptionKeys, verificationKeys, coreTokens } }: Tenant): Tenant {
   const fresh = byName(services);
   return {
     ...before, accounts, agents,
+    idContact: { ...before.idContact, decryptionKeys, verificationKeys, coreTokens },
     services: before.services.map((service) => {
       const { hours: _replaced, ...queue } = service.queue;
       const { hours } = (fresh.get(service.name) ?? service).queue;

@@ -150,7 +150,7 @@ export class AgentView {
       if (!this.part.isPresent(agent, revealId)) return;
       const signal = AbortSignal.any([call.over, gone]);
       const end = await whisperToAgent(call, voice, call.context.pins, {
-        agent: this.accountOf(agent)!, identity, waitedMs: this.options.waitedMs(), record: (fields) => this.record(agent, why, fields),
+        agent: () => this.accountOf(agent), identity, waitedMs: this.options.waitedMs(), record: (fields) => this.record(agent, why, fields),
       }, signal);
       call.handle(this.part.told[end === 'taken' ? 'acknowledged' : 'declined'](revealId));
     };

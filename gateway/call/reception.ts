@@ -42,9 +42,10 @@ export class Reception {
   private renewAlwaysThere(): void {
     const there = new Map(this.tenants.flatMap(({ config, desk }) => config.agents.flatMap(({ name, whisper }) => (whisper?.alwaysThere ? [[name, desk] as const] : []))));
     for (const [name, desk] of there) {
-      if (this.alwaysThere.has(name)) continue;
+      if (this.alwaysThere.get(name) === desk) continue;
       desk.setPresent(name, true);
-      desk.setAvailable(name, true);
+      // Who has a page has said there whether they take calls.
+      if (!this.context.screens.isPresent(name)) desk.setAvailable(name, true);
     }
     for (const [name, desk] of this.alwaysThere) if (!there.has(name) && !this.context.screens.isPresent(name)) desk.setPresent(name, false);
     this.alwaysThere = there;
@@ -133,6 +134,12 @@ export class Reception {
       services: queues.map(({ service, waiting, staffed }) => ({ name: service, waiting, staffed })),
       outside: (config.outside?.allowed.length ?? 0) > 0,
     };
+  }
+
+  /** Whether this agent has a call of a municipality now, or is brought into one. */
+  hasCall(tenant: string, agent: string): boolean {
+    for (const call of this.callsOf(tenant)) if (call.involves(agent)) return true;
+    return false;
   }
 
   /** Calls that exist now, those being taken down included. */

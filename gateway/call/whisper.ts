@@ -42,7 +42,8 @@ export class PinGuard {
 }
 
 export interface Whispering {
-  readonly agent: AgentConfig;
+  /** As the configuration has it at the moment; undefined: somebody who is to be told nothing any more. */
+  readonly agent: () => AgentConfig | undefined;
   /** null: there is nothing to tell of the caller. */
   readonly identity: RevealedIdentity | null;
   readonly waitedMs: number;
@@ -53,7 +54,7 @@ export interface Whispering {
 /** @throws the signal's reason, MediaError */
 export function whisperToAgent(call: LiveCall, voice: Voice, pins: PinGuard, { agent, identity, waitedMs, record }: Whispering, signal: AbortSignal): Promise<WhisperEnd> {
   const { identity: status } = call.state;
-  const values = identity ? valuesOf(identity.attributes, agent.whisper?.spell ?? []) : [];
+  const values = identity ? valuesOf(identity.attributes, agent()?.whisper?.spell ?? []) : [];
   const method = /^(digid|yivi|irma|itsme)$/i.exec(identity?.authMethod ?? '')?.[1]?.toLowerCase().replace('irma', 'yivi') as 'digid' | 'yivi' | 'itsme' | undefined;
   return whisper(voice, {
     language: call.service.language,
@@ -62,8 +63,14 @@ export function whisperToAgent(call: LiveCall, voice: Voice, pins: PinGuard, { a
     waitedMs,
     ...(values.length > 0 && {
       spell: values.map(({ value }) => value),
-      pin: { isRight: (pin: SpokenCode) => pins.isRight(agent, pin) },
+      pin: {
+        isRight: async (pin: SpokenCode) => {
+          const now = agent();
+          return now !== undefined && pins.isRight(now, pin);
+        },
+      },
       beforeSpelling: async () => {
+        if (!agent()) return false;
         await record(values.map(({ field }) => field));
         return true;
       },

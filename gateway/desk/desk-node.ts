@@ -174,8 +174,9 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
       if (!after) {
         this.setPresent(name, false);
         this.said.delete(name);
-      } else if (this.screens.has(name) && !isDeepStrictEqual(skills, after.skills)) this.submit({ do: 'come', agent: name, skills: after.skills });
+      } else if (this.screens.has(name) && !isDeepStrictEqual(skills, after.skills)) this.submit({ do: 'skills', agent: name, skills: after.skills });
     }
+    for (const name of fresh.keys()) if (!this.agents.has(name)) this.submit({ do: 'known', agent: name });
     this.agents = fresh;
   }
 

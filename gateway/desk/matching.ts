@@ -20,6 +20,10 @@ export type DeskAct =
   | { do: 'wrapUpDone'; agent: string }
   | { do: 'come'; agent: string; skills: readonly string[] }
   | { do: 'go'; agent: string }
+  /** The agent on this node's screen has these from now on. */
+  | { do: 'skills'; agent: string; skills: readonly string[] }
+  /** This node has heard of an agent whom it may have refused before. */
+  | { do: 'known'; agent: string }
   | { do: 'available'; agent: string; skills: readonly string[]; available: boolean }
   /** What a node that was out of touch has, in place of what is known of it. */
   | { do: 'rejoin'; part: DeskState; settleMs: number }
@@ -151,6 +155,17 @@ class Step {
         return;
       }
       case 'come': return this.come(act.agent, act.skills);
+      case 'skills': {
+        const seat = this.seats.get(act.agent);
+        if (seat?.node === this.self || seat?.asks === this.self) this.change(act.agent, seat, { skills: act.skills });
+        return;
+      }
+      case 'known': {
+        const seat = this.seats.get(act.agent);
+        if (!seat?.unknownTo?.includes(this.self)) return;
+        const others = seat.unknownTo.filter((node) => node !== this.self);
+        return this.change(act.agent, without(seat, 'unknownTo'), others.length > 0 ? { unknownTo: others } : {});
+      }
       case 'go': {
         const seat = this.seats.get(act.agent);
         if (seat?.asks === this.self) this.change(act.agent, without(seat, 'asks'), {});
@@ -326,8 +341,8 @@ class Step {
     const call = (stands ? theirs : mine) ?? ours.call;
     // A newer screen elsewhere knows better whether the agent takes calls.
     const ownScreen = ours.node === self && known.asks === undefined && (known.node === undefined || known.node === self || !this.isAlive(known.node));
-    const { available, idleSince, misses, restsUntil, wrapUpUntil } = ours;
-    this.change(agent, rest, { ...(call && { call }), ...(ownScreen && { node: self, available, idleSince, misses, restsUntil, wrapUpUntil }) });
+    const { skills, available, idleSince, misses, restsUntil, wrapUpUntil } = ours;
+    this.change(agent, rest, { ...(call && { call }), ...(ownScreen && { node: self, skills, available, idleSince, misses, restsUntil, wrapUpUntil }) });
   }
 
   private remember(service: string, tookMs: number): void {

@@ -25,6 +25,12 @@ export class Accounts {
     return this.#byName.get(name);
   }
 
+  /** Whether logins of this account would still be its own: it may have been replaced since it was looked up. */
+  isStill({ name, tenant, stamp }: Account): boolean {
+    const now = this.#byName.get(name);
+    return now?.tenant === tenant && now.stamp === stamp;
+  }
+
   byClaim(tenant: string, value: string): Account | undefined {
     return this.#byClaim.get(tenant)?.get(value);
   }

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Gate } from './gate.js';
 import { accountPage, loggedOutPage, loginPage, problemText, type LoginMatter } from './pages.js';
-import { roles } from './principal.js';
+import { roles, type Account } from './principal.js';
 import { isSentByAnother } from './request-origin.js';
 import { SessionsAwayError, type Session } from './sessions.js';
 import type { SignIn, SignInTenant } from './sign-in.js';
@@ -31,8 +31,8 @@ export class PasswordCheck {
     this.#signIn = signIn;
   }
 
-  /** @returns the milliseconds to wait first when there were too many tries; 'busy'; or whether it is right */
-  async check(name: string, password: string, address: string, counts: (tenant: string) => boolean): Promise<number | 'busy' | boolean> {
+  /** @returns the milliseconds to wait first when there were too many tries; 'busy'; the account that it opens; undefined when it opens none */
+  async check(name: string, password: string, address: string, counts: (tenant: string) => boolean): Promise<number | 'busy' | Account | undefined> {
     const { throttle, accounts } = this.#signIn;
     const waitMs = throttle.admit(name, address);
     if (waitMs > 0) return waitMs;
@@ -41,12 +41,13 @@ export class PasswordCheck {
     // A name nobody has costs the same time as a wrong password: it is checked against somebody's, and refused.
     const checked = account ?? accounts.any;
     const right = await this.#gate.run(async () => (await checked?.checkPassword(password)) === true);
-    if (!account || !right || !counts(account.tenant)) {
+    // The account may have become another one meanwhile: this password was right for that one alone.
+    if (!account || !right || !counts(account.tenant) || !accounts.isStill(account)) {
       this.#signIn.refused('password', account);
-      return false;
+      return undefined;
     }
     throttle.succeeded(name, address);
-    return true;
+    return account;
   }
 }
 
@@ -104,10 +105,9 @@ export function loginRoutes(app: FastifyInstance, signIn: SignIn, passwords: Pas
       const outcome = await passwords.check(name, form.data.password, request.ip, counts);
       if (typeof outcome === 'number') return refuse(429, 'login_too_often', outcome);
       if (outcome === 'busy') return refuse(503, 'login_busy', 1000);
-      const account = outcome ? signIn.accounts.byName(name) : undefined;
-      if (!account) return refuse(401, 'login_failed');
+      if (!outcome) return refuse(401, 'login_failed');
       try {
-        const session = await signIn.start(request, reply, account, 'password', account.roles);
+        const session = await signIn.start(request, reply, outcome, 'password', outcome.roles);
         return reply.redirect(form.data.next ?? signIn.homeOf(session), 303);
       } catch (error) {
         if (!(error instanceof SessionsAwayError)) throw error;
