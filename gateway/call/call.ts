@@ -431,7 +431,7 @@ export class Call implements LiveCall, HandedOverCall {
       case 'freeGuest': return desk.free(effect.agent, this.id, effect.because);
       case 'showGuest': return this.view.update(effect.agent);
       case 'guestGone': return this.guestGone(effect.agent, effect.because);
-      case 'promoteGuest': return this.promoteGuest(effect.agent, effect.revealId);
+      case 'promoteGuest': return this.promoteGuest(effect.agent);
       case 'arrangeCallback': return this.callingBack.arrange(this.callerNumber);
       case 'leaveCallerAlone': return this.callingBack.leaveAlone();
       case 'releaseAgent': return desk.free(effect.agent, this.id, 'moved');
@@ -566,7 +566,7 @@ export class Call implements LiveCall, HandedOverCall {
     if (reason !== 'left') this.context.metrics.broughtIn(reason);
   }
 
-  private promoteGuest(agent: string, revealId: string): void {
+  private promoteGuest(agent: string): void {
     const { transferredBy } = this.state;
     this.log.info({ agent, by: transferredBy }, 'the colleague has the call now');
     if (transferredBy !== undefined) this.happened({ type: 'call.transferred', from: transferredBy, to: { kind: 'agent', name: agent } });
@@ -576,7 +576,7 @@ export class Call implements LiveCall, HandedOverCall {
       this.guestView = undefined;
     }
     this.view.update(agent);
-    this.guest.promote(revealId);
+    this.guest.promote();
   }
 
   private nowTalking(): void {

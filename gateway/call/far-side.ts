@@ -109,9 +109,16 @@ export class FarSide {
       },
       (error: unknown) => {
         if (call.state.name === 'connected') call.log.warn({ problem: problemOf(error) }, 'bridge failed');
-        call.handle({ type: 'bridgeFailed', revealId });
+        this.bridgeFailed(far);
       },
     );
+  }
+
+  /** The pop may have been shown anew while the two were being joined: what counts is whether this leg is still the call's. */
+  private bridgeFailed(far: FarLeg): void {
+    const { call } = this;
+    const { revealId } = call.state;
+    if (this.far === far && revealId !== undefined) call.handle({ type: 'bridgeFailed', revealId });
   }
 
   /** Ends the leg; the caller stays, and is brought back if need be. */
@@ -425,9 +432,8 @@ export class FarSide {
   /**
    * The leg of a colleague who is in the conversation takes the place of the agent's, which ends when caller and colleague
    * are joined: the other way round the caller would be between two conversations meanwhile.
-   * @param revealId of the pop on the colleague's screen
    */
-  adopt(next: FarLeg, revealId: string): void {
+  adopt(next: FarLeg): void {
     const { call, far: before } = this;
     const { leg } = call;
     this.far = next;
@@ -446,7 +452,7 @@ export class FarSide {
       if (call.state.name === 'connected' && this.far === next) this.nowTalking(next);
     }, (error: unknown) => {
       if (call.state.name === 'connected') call.log.warn({ problem: problemOf(error) }, 'bridge failed');
-      call.handle({ type: 'bridgeFailed', revealId });
+      this.bridgeFailed(next);
     });
     if (before) call.closing('farLeg', bounded(joining, handOverMs, 'hand over').catch(() => undefined).then(() => before.end()));
   }

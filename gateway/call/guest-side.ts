@@ -166,11 +166,11 @@ export class GuestSide {
     if (guest) this.call.closing('guest', guest.leg.end());
   }
 
-  /** The agent leaves: the colleague's leg is the call's from now on. @param revealId of the pop on the colleague's screen */
-  promote(revealId: string): void {
+  /** The agent leaves: the colleague's leg is the call's from now on. */
+  promote(): void {
     const { guest } = this;
     this.guest = undefined;
-    if (guest) this.far.adopt(guest.leg, revealId);
+    if (guest) this.far.adopt(guest.leg);
   }
 }
 
