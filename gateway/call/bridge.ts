@@ -13,13 +13,19 @@ import { modifyDialog, OfferRefused, peerDescription } from '../sip/reinvite.js'
 
 /** Longest time two phones may take to agree on each other, in ms: while they do, nobody hears anything. */
 const releaseMs = 6_000;
+/** Longer than SIP itself waits for the answer to an offer, two attempts after glare included, in ms. */
+const offerMs = 110_000;
 
 /** The caller's side of a call as a bridge needs it. */
 export interface CallerSide {
   readonly dialog: Srf.Dialog;
   readonly endpoint: MediaEndpoint;
-  /** Brings a caller whose media flowed freely back to the media server, with a fresh endpoint. @throws MediaError */
-  comeBack(pool: MediaPool): Promise<void>;
+  /**
+   * Brings a caller whose media flowed freely back to the media server, with a fresh endpoint.
+   * @param moved told when the caller's phone has agreed: a failure before that changes nothing
+   * @throws MediaError
+   */
+  comeBack(pool: MediaPool, moved?: () => void): Promise<void>;
 }
 
 export interface Bridge {
@@ -34,7 +40,10 @@ export interface Bridge {
   join(): Promise<void>;
   answerFromCaller(offer: string): Promise<string>;
   answerFromAgent(offer: string): Promise<string>;
-  /** Media that flows between the phones themselves goes through the media server again; the two go on talking. @throws MediaError */
+  /**
+   * Media that flows between the phones themselves goes through the media server again; the two go on talking.
+   * @throws MediaError; the two go on as they did when `mediaIsFree` is still true then, and hear nobody when it is not
+   */
   toAnchored(): Promise<void>;
   /** Frees what the bridge made for the agent's side. Idempotent. */
   close(): Promise<void>;
@@ -138,8 +147,13 @@ export class ReleasedBridge implements Bridge {
   private fallback: AnchoredBridge | undefined;
   private released = false;
   private joining = false;
+  /** The two did not agree on each other: whatever they still answer is no reason to go on. */
+  private releaseFailed = false;
+  /** The caller's phone was asked to send to the agent's. */
   private callerMoved = false;
-  private closed = false;
+  private meeting: Promise<void> | undefined;
+  private anchoring: Promise<void> | undefined;
+  private readonly closing = new AbortController();
 
   /** @param holdMusic as for an anchored bridge, if it comes to that; phones that talk with each other send their own */
   constructor(private readonly caller: CallerSide, private readonly pool: MediaPool, private readonly log: Logger, private readonly holdMusic?: string) {
@@ -159,17 +173,21 @@ export class ReleasedBridge implements Bridge {
     return Promise.resolve();
   }
 
-  async join(): Promise<void> {
-    const agent = this.agent!;
+  join(): Promise<void> {
+    this.meeting = this.meet(this.agent!);
+    return this.meeting;
+  }
+
+  private async meet(agent: Srf.Dialog): Promise<void> {
     this.joining = true;
     try {
-      await bounded(this.release(agent), releaseMs, 'release');
+      await bounded(this.release(agent), releaseMs, 'release', this.closing.signal);
+      // The agent's phone may have hung up in the moment in which the caller's agreed.
+      this.goOn();
       this.released = true;
     } catch (error) {
-      // The call may have ended while a phone was thinking: then there is nothing to fall back for.
-      if (this.closed) throw error;
-      this.log.warn({ problem: error instanceof Error ? error.message : String(error) }, 'media could not be released; the call is anchored instead');
-      await this.anchor(agent);
+      this.releaseFailed = true;
+      await this.fallBack(agent, error);
       return;
     } finally {
       this.joining = false;
@@ -182,29 +200,57 @@ export class ReleasedBridge implements Bridge {
     const { dialog } = this.caller;
     const expected = audioOnly(peerDescription(dialog));
     const agentSays = audioOnly(await modifyDialog(agent, offerAfter(agent.local.sdp, expected)));
+    this.goOn();
     this.callerMoved = true;
     const callerSays = audioOnly(await modifyDialog(dialog, offerAfter(dialog.local.sdp, agentSays)));
+    this.goOn();
     // The caller's phone may answer with something else than it said before: another port, fewer codecs, a hold.
     if (leadsToTheSame(callerSays, expected) && keepsNumbersOf(agentSays, callerSays)) return;
     await modifyDialog(agent, offerAfter(agent.local.sdp, callerSays));
   }
 
+  /** @throws MediaError when nobody wants the media where it is being moved to */
+  private goOn(): void {
+    if (this.closing.signal.aborted || this.releaseFailed) throw gaveUp();
+  }
+
+  private async fallBack(agent: Srf.Dialog, error: unknown): Promise<void> {
+    try {
+      // The agent may have hung up while a phone was thinking: then there is nothing to fall back for.
+      if (this.closing.signal.aborted) throw error;
+      this.log.warn({ problem: error instanceof Error ? error.message : String(error) }, 'media could not be released; the call is anchored instead');
+      await this.anchor(agent);
+    } catch (problem) {
+      // Whoever the caller talks with next, it is by way of the media server that they are reached.
+      await this.bringCallerBack();
+      throw problem;
+    }
+  }
+
   private async anchor(agent: Srf.Dialog): Promise<void> {
+    const { signal } = this.closing;
     const fallback = await AnchoredBridge.make(this.caller, this.pool, this.holdMusic);
     this.fallback = fallback;
-    if (this.closed) {
+    if (signal.aborted) {
       await fallback.close();
-      throw new MediaError('endpoint_gone', 'the call ended while its media was being brought back');
+      throw gaveUp();
     }
-    const answer = await modifyDialog(agent, offerAfter(agent.local.sdp, fallback.offer));
+    const answer = await bounded(modifyDialog(agent, offerAfter(agent.local.sdp, fallback.offer)), offerMs, 'anchor', signal);
     await fallback.answerFromAgent(audioOnly(answer));
-    // A caller's phone that had moved already, or may still be about to, is brought back.
-    if (this.callerMoved) {
-      const { dialog, endpoint } = this.caller;
-      const back = modifyDialog(dialog, offerAfter(dialog.local.sdp, openOffer(endpoint.localSdp))).then((sdp) => endpoint.modify(audioOnly(sdp)));
-      await bounded(back, releaseMs, 'bring back').catch(() => undefined);
-    }
+    await this.bringCallerBack();
+    if (signal.aborted) throw gaveUp();
     await fallback.join();
+  }
+
+  /** A caller's phone that has moved, or may still be about to, is told of the media server again. Never rejects. */
+  private async bringCallerBack(): Promise<void> {
+    const { dialog, endpoint } = this.caller;
+    if (!this.callerMoved || endpoint.gone.aborted) return;
+    this.callerMoved = false;
+    const back = modifyDialog(dialog, offerAfter(dialog.local.sdp, openOffer(endpoint.localSdp))).then((sdp) => endpoint.modify(audioOnly(sdp)));
+    await bounded(back, releaseMs, 'bring back').catch((error: unknown) => {
+      if (!endpoint.gone.aborted) this.log.warn({ problem: error instanceof Error ? error.message : String(error) }, 'the caller’s phone could not be told of the media server again');
+    });
   }
 
   async answerFromCaller(offer: string): Promise<string> {
@@ -222,13 +268,26 @@ export class ReleasedBridge implements Bridge {
     return this.offer;
   }
 
-  async toAnchored(): Promise<void> {
+  toAnchored(): Promise<void> {
+    this.anchoring ??= this.comeBack().finally(() => (this.anchoring = undefined));
+    return this.anchoring;
+  }
+
+  private async comeBack(): Promise<void> {
+    // While the phones are being told of each other, nobody knows where the media is.
+    await this.meeting?.catch(() => undefined);
     if (!this.released || this.fallback) return;
+    if (this.closing.signal.aborted) throw gaveUp();
+    let isBack = false;
+    const moved = () => {
+      isBack = true;
+    };
     this.joining = true;
     try {
-      await this.caller.comeBack(this.pool);
-      this.released = false;
-      this.callerMoved = false;
+      await this.caller.comeBack(this.pool, moved).then(moved).finally(() => {
+        if (isBack) this.released = this.callerMoved = false;
+      });
+      if (this.closing.signal.aborted) throw gaveUp();
       await this.anchor(this.agent!);
     } finally {
       this.joining = false;
@@ -236,7 +295,11 @@ export class ReleasedBridge implements Bridge {
   }
 
   async close(): Promise<void> {
-    this.closed = true;
+    this.closing.abort();
     await this.fallback?.close();
   }
+}
+
+function gaveUp(): MediaError {
+  return new MediaError('endpoint_gone', 'this phone’s part ended while its media was being moved');
 }

@@ -26,6 +26,8 @@ export class CallerLeg {
   endpoint: MediaEndpoint;
   private readonly wantsCallState: boolean;
   private ended = false;
+  /** While the caller's media is being brought back. */
+  private comingBack: Promise<void> | undefined;
   /** Who answers offers of the caller: the endpoint, until a bridge takes over. */
   private answer: (offer: string) => Promise<string>;
 
@@ -115,11 +117,17 @@ export class CallerLeg {
 
   /**
    * Brings the caller's media back to the media server after it flowed freely: with a fresh endpoint, of which the phone
-   * is told by re-INVITE. `voice` goes on there.
-   * @throws MediaError, SipError; the caller then hears nothing and the call has to end
+   * is told by re-INVITE. `voice` goes on there. Whoever asks while that is under way waits for the same.
+   * @param moved told when the caller's phone has agreed, if nobody had asked before
+   * @throws MediaError, SipError; before the phone has agreed nothing has changed then, and afterwards the caller hears nothing
    */
-  async comeBack(pool: MediaPool): Promise<void> {
-    if (!this.endpoint.gone.aborted) return;
+  comeBack(pool: MediaPool, moved: () => void = () => undefined): Promise<void> {
+    if (!this.comingBack && !this.endpoint.gone.aborted) return Promise.resolve();
+    this.comingBack ??= this.bringBack(pool, moved).finally(() => (this.comingBack = undefined));
+    return this.comingBack;
+  }
+
+  private async bringBack(pool: MediaPool, moved: () => void): Promise<void> {
     const endpoint = await pool.createEndpoint(audioOnly(peerDescription(this.dialog)));
     if (this.ended) {
       await endpoint.destroy();
@@ -127,7 +135,11 @@ export class CallerLeg {
     }
     this.endpoint = endpoint;
     this.voice.moveTo(endpoint);
-    const answer = await modifyDialog(this.dialog, offerAfter(this.dialog.local.sdp, openOffer(endpoint.localSdp)));
+    const answer = await modifyDialog(this.dialog, offerAfter(this.dialog.local.sdp, openOffer(endpoint.localSdp))).catch(async (error: unknown) => {
+      await endpoint.destroy();
+      throw error;
+    });
+    moved();
     await endpoint.modify(audioOnly(answer));
     await settleNumbers(this.dialog, endpoint);
   }

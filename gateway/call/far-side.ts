@@ -11,6 +11,7 @@ import { bounded } from '../media/bounded.js';
 import type { ConnectedParty } from '../sip/connected-party.js';
 import { referRequest, ReferProgress, type ReferRequest } from '../sip/refer.js';
 import { respond } from '../sip/respond.js';
+import type { CallerLeg } from './caller-leg.js';
 import type { Destination } from './directory.js';
 import type { Party } from './elsewhere.js';
 import { FarLeg, type FarLegTarget } from './far-leg.js';
@@ -41,6 +42,8 @@ export class FarSide {
   private takeOver: { request: ReferRequest; progress: ReferProgress } | undefined;
   /** Settles when the caller's media is back at the media server, after it flowed freely. */
   private returning: Promise<void> = Promise.resolve();
+  /** The leg that is being brought to the media server together with the caller. */
+  private anchoring: FarLeg | undefined;
   /** Whom the PBX reported at the agent's phone last: only a change means something. */
   private reported: string | undefined;
   private wasBound = false;
@@ -132,7 +135,16 @@ export class FarSide {
     const wasFree = far.mediaIsFree;
     call.closing('farLeg', far.end());
     if (!wasFree || !leg || call.state.name === 'ended') return;
-    this.returning = leg.comeBack(call.incoming.pool).then(() => this.listener.endpointChanged());
+    this.bringBack(leg);
+  }
+
+  /** The caller's media comes back to the media server, unless it is there or on its way. The call ends when it cannot. */
+  private bringBack(leg: CallerLeg): void {
+    const { call } = this;
+    const { endpoint } = leg;
+    this.returning = leg.comeBack(call.incoming.pool).then(() => {
+      if (leg.endpoint !== endpoint) this.listener.endpointChanged();
+    });
     this.returning.catch((error: unknown) => {
       if (call.state.name === 'ended') return;
       call.log.warn({ problem: problemOf(error) }, 'media of the caller could not be brought back');
@@ -402,13 +414,27 @@ export class FarSide {
     await far.end();
   }
 
-  /** Both phones' media is at the media server from then on: before a third one comes in. @throws MediaError */
+  /**
+   * Both phones' media is at the media server from then on: before a third one comes in. When the agent leaves meanwhile,
+   * the caller's is.
+   * @throws MediaError; the two go on as they did then, or the call is over
+   */
   async anchor(): Promise<void> {
-    const { far } = this;
-    if (far?.mediaIsFree) {
-      await far.anchor();
-      this.listener.endpointChanged();
+    const { call, far } = this;
+    const before = call.leg?.endpoint;
+    try {
+      this.anchoring = far;
+      await far?.anchor();
+    } catch (error) {
+      if (this.far === far) {
+        // They hear each other no more, and the agent's phone cannot be had: there is nothing to go on with.
+        if (!this.mediaIsFree) call.handle({ type: 'mediaLost' });
+        throw error;
+      }
+    } finally {
+      this.anchoring = undefined;
     }
+    if (call.leg?.endpoint !== before) this.listener.endpointChanged();
     await this.returning;
   }
 
@@ -431,30 +457,25 @@ export class FarSide {
 
   /**
    * The leg of a colleague who is in the conversation takes the place of the agent's, which ends when caller and colleague
-   * are joined: the other way round the caller would be between two conversations meanwhile.
+   * are joined: the other way round the caller would be between two conversations meanwhile. A leg whose media is still on
+   * its way to the media server ends at once: it would otherwise be joined with the caller behind the colleague.
    */
   adopt(next: FarLeg): void {
     const { call, far: before } = this;
     const { leg } = call;
+    const isOnItsWay = before !== undefined && this.anchoring === before;
     this.far = next;
     this.reported = undefined;
-    const join = async () => {
-      await this.returning;
-      // The media of a call that was being brought back for the colleague may still be on its way.
-      if (leg?.endpoint.gone.aborted) {
-        await leg.comeBack(call.incoming.pool);
-        this.listener.endpointChanged();
-      }
-      await next.join();
-    };
-    const joining = join();
+    // The media of a call that was being brought back for the colleague may still be on its way.
+    if (leg) this.bringBack(leg);
+    const joining = this.returning.then(() => next.join());
     joining.then(() => {
       if (call.state.name === 'connected' && this.far === next) this.nowTalking(next);
     }, (error: unknown) => {
       if (call.state.name === 'connected') call.log.warn({ problem: problemOf(error) }, 'bridge failed');
       this.bridgeFailed(next);
     });
-    if (before) call.closing('farLeg', bounded(joining, handOverMs, 'hand over').catch(() => undefined).then(() => before.end()));
+    if (before) call.closing('farLeg', isOnItsWay ? before.end() : bounded(joining, handOverMs, 'hand over').catch(() => undefined).then(() => before.end()));
   }
 
   private endTakeOver(status: number, phrase: string): void {

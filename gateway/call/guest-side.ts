@@ -128,14 +128,19 @@ export class GuestSide {
       call.log.warn({ agent: guest.agent, problem }, 'colleague is not in the conversation');
       call.handle({ type: 'guestFailed', guestId, because: 'unknown' });
     };
-    this.far.anchor().then(() => guest.leg.joinBeside()).then(({ over }) => {
+    const comeIn = async () => {
+      await this.far.anchor();
+      // The colleague has left meanwhile, or has the call.
+      if (this.guest !== guest) return;
+      const { over } = await guest.leg.joinBeside();
       void over.then(() => fail('the media server ended it'));
       if (this.guest !== guest) return;
       call.log.info({ agent: guest.agent }, 'colleague in the conversation');
       call.context.metrics.broughtIn('joined');
       call.happened({ type: 'call.connected', agent: guest.agent });
       this.joined(guest.agent);
-    }).catch((error: unknown) => fail(problemOf(error)));
+    };
+    comeIn().catch((error: unknown) => fail(problemOf(error)));
   }
 
   /** The desk lost the seat of a colleague who is in the conversation: it is taken again, or they are out of it. */
