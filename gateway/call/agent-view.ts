@@ -99,7 +99,7 @@ export class AgentView {
       if (identity !== 'verified') return this.show(agent, revealId, sessionId, null);
       const bare = withoutMasked(await vault.reveal(sessionId, call.id), call.incoming.tenant.config.screen.masked);
       // Unsealing took its time, and recording does.
-      if (!this.part.isPresent(agent, revealId)) return;
+      if (!this.isToShow(agent, revealId, sessionId)) return;
       await this.record(agent, why, Object.keys(bare.identity.attributes));
       this.show(agent, revealId, sessionId, bare);
     }).catch((error: unknown) => {
@@ -147,12 +147,12 @@ export class AgentView {
       const identified = sessionId !== undefined && (await vault.identity(sessionId, call.id)) === 'verified';
       const identity = identified ? await vault.reveal(sessionId, call.id) : null;
       const { voice, gone } = await this.part.voice();
-      if (!this.part.isPresent(agent, revealId)) return;
+      if (!this.isToShow(agent, revealId, sessionId)) return;
       const signal = AbortSignal.any([call.over, gone]);
       const end = await whisperToAgent(call, voice, call.context.pins, {
-        agent: () => this.accountOf(agent), identity, waitedMs: this.options.waitedMs(), record: (fields) => this.record(agent, why, fields),
+        agent: () => (this.isToShow(agent, revealId, sessionId) ? this.accountOf(agent) : undefined), identity, waitedMs: this.options.waitedMs(), record: (fields) => this.record(agent, why, fields),
       }, signal);
-      call.handle(this.part.told[end === 'taken' ? 'acknowledged' : 'declined'](revealId));
+      call.handle(this.part.told[end === 'taken' && this.accountOf(agent) ? 'acknowledged' : 'declined'](revealId));
     };
     tell().catch((error: unknown) => {
       if (call.over.aborted || !this.part.isPresent(agent, revealId)) return;
@@ -168,8 +168,13 @@ export class AgentView {
     this.call.happened({ type: 'call.shown', agent, why, fields });
   }
 
+  /** Whether the call is still with this agent, and the session still the call's: it may be deleted by now, and the pop announced anew without it. */
+  private isToShow(agent: string, revealId: string, sessionId: string | undefined): boolean {
+    return this.part.isPresent(agent, revealId) && (sessionId === undefined || this.call.state.sessionId === sessionId);
+  }
+
   private show(agent: string, revealId: string, sessionId: string | undefined, bare: Bare | null): void {
-    if (!this.part.isPresent(agent, revealId)) return;
+    if (!this.isToShow(agent, revealId, sessionId)) return;
     const { state, id, context: { screens, metrics }, incoming } = this.call;
     if (this.shownTo !== agent) this.offer(agent, bare ? state.identity : 'none');
     const purposeLabel = incoming.tenant.config.purposeLabels[this.options.purpose()];

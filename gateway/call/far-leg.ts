@@ -50,6 +50,8 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
   private bridge: Bridge | undefined;
   private answered: Srf.Dialog | undefined;
   private ended: Promise<void> | undefined;
+  /** What the PBX said last of who has it, since the answer. */
+  private heard: ConnectedParty | undefined;
 
   constructor(private readonly rooms: FarLegRooms, private readonly target: FarLegTarget) {
     super();
@@ -133,10 +135,15 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
     return this.answered && connectedParty((this.answered as unknown as { res: Srf.SrfResponse }).res);
   }
 
-  /** Tells who answered; called when the call is ready to hear it. */
+  /** Who has it, by the PBX's newest word: who answered, until it says something else. */
+  get party(): ConnectedParty | undefined {
+    return this.heard ?? this.answeredBy;
+  }
+
+  /** Tells who has it; called when the call is ready to hear it. */
   tellParty(): void {
-    const { answeredBy } = this;
-    if (answeredBy && !this.ended) this.emit('party', answeredBy);
+    const { party } = this;
+    if (party && !this.ended) this.emit('party', party);
   }
 
   /** The caller's offers are answered with this leg in mind from now on. */
@@ -191,7 +198,9 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
 
   private hearParty(message: Srf.SrfRequest | Srf.SrfResponse): void {
     const party = connectedParty(message);
-    if (party && !this.ended) this.emit('party', party);
+    if (!party || this.ended) return;
+    this.heard = party;
+    this.emit('party', party);
   }
 }
 

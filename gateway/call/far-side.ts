@@ -29,6 +29,8 @@ export interface FarSideListener {
   endpointChanged(): void;
 }
 
+interface Seating { readonly agent: string; readonly seated: Promise<boolean> }
+
 /** How much longer than its ringing a call is kept for the one agent it was passed on to, in ms. */
 const wantedForMs = 5_000;
 /** How long an agent who leaves the conversation to a colleague is heard at most, in ms. */
@@ -47,6 +49,8 @@ export class FarSide {
   /** Whom the PBX reported at the agent's phone last: only a change means something. */
   private reported: string | undefined;
   private wasBound = false;
+  /** Who is being seated for this call, by the newest word on it. */
+  private seating: Seating | undefined;
   private reference: string | undefined;
 
   constructor(private readonly call: LiveCall, private readonly handedOver: HandedOverCall, private readonly listener: FarSideListener) {}
@@ -72,6 +76,8 @@ export class FarSide {
     const { call } = this;
     const ringTimeoutMs = call.service.queue.ringTimeoutMs ?? call.context.config.calls.ringTimeoutMs;
     this.reach({ uri: agent.phone, from: call.callerShown, ringTimeoutMs, mayRelease: !speaksFirst && this.mayRelease(agent.phone) }, (far) => {
+      // Who has left the configuration meanwhile is no agent any more.
+      if (!call.incoming.tenant.agent(agent.name)) return call.handle({ type: 'agentFailed', offerId });
       // A phone that is forwarded is picked up by somebody else, and this agent's screen is not theirs.
       const other = this.otherAgentReported(far.answeredBy, agent.name);
       if (other !== undefined) {
@@ -235,7 +241,7 @@ export class FarSide {
     if (call.state.name !== 'elsewhere' || call.state.party?.kind !== 'queue' || handOver === undefined) return 'tooEarly';
     if (call.state.agent === agent) return 'shown';
     // Once: a call that somebody has, or had, is not given to the next one who asks.
-    if (handOver.binding === 'reported' || this.wasBound || call.state.agent !== undefined) return 'notYours';
+    if (handOver.binding === 'reported' || this.wasBound || this.seating || call.state.agent !== undefined) return 'notYours';
     call.log.info({ agent }, 'handed-over call claimed');
     call.happened({ type: 'call.claimed', agent });
     return (await this.bind(agent)) ? 'shown' : 'notYours';
@@ -288,25 +294,42 @@ export class FarSide {
 
   private nowAt(agent: string | undefined): void {
     if (this.call.state.name === 'connected') this.tellMoved(agent);
-    if (agent === undefined) return this.call.handle({ type: 'agentUnbound' });
+    if (agent === undefined) {
+      this.seating = undefined;
+      return this.call.handle({ type: 'agentUnbound' });
+    }
     this.bind(agent).catch((error: unknown) => this.call.log.error({ problem: problemOf(error) }, 'agent of this call could not be seated'));
   }
 
-  /** @returns false when this agent has another call: then nothing is shown to them */
-  private async bind(agent: string): Promise<boolean> {
-    const { call, far } = this;
-    const { desk } = call.incoming.tenant;
-    if (call.state.agent === agent) return true;
+  /** @returns false when this agent has another call, or the call went on to somebody else meanwhile: then nothing is shown to them */
+  private bind(agent: string): Promise<boolean> {
+    const { call } = this;
+    if (this.seating?.agent === agent) return this.seating.seated;
+    if (call.state.agent === agent) {
+      this.seating = undefined;
+      return Promise.resolve(true);
+    }
     // Whoever had it has it no more, whatever becomes of the next one.
     call.handle({ type: 'agentUnbound' });
-    const seated = await desk.occupy(agent, call.id, call.service.name);
+    const seating: Seating = { agent, seated: call.incoming.tenant.desk.occupy(agent, call.id, call.service.name).then((seated) => this.bound(seating, seated)) };
+    this.seating = seating;
+    return seating.seated;
+  }
+
+  /** The desk has answered. Only the newest word on who has the call counts: it takes time to be seated. */
+  private bound(seating: Seating, seated: boolean): boolean {
+    const { call, far } = this;
+    const { agent } = seating;
+    const isNewest = this.seating === seating;
+    if (isNewest) this.seating = undefined;
     if (!seated) {
       call.log.warn({ agent }, 'the agent reported for this call is away or has another one; nothing is shown');
       return false;
     }
-    if (this.far === far) call.handle({ type: 'agentBound', agent, revealId: randomUUID() });
+    if (isNewest) call.handle({ type: 'agentBound', agent, revealId: randomUUID() });
     if (call.state.agent !== agent) {
-      desk.free(agent, call.id, 'moved');
+      // Unless the same one is being seated again.
+      if (this.seating?.agent !== agent) call.incoming.tenant.desk.free(agent, call.id, 'moved');
       return false;
     }
     this.wasBound = true;
@@ -402,13 +425,17 @@ export class FarSide {
     await this.anchor();
     await far.ring();
     const meant = directory.agentAt(uri);
-    const agent = this.otherAgentReported(far.answeredBy, meant) ?? meant;
-    const seated = agent !== undefined && (agent === call.state.agent || (await desk.occupy(agent, call.id, call.service.name)));
+    const agentThere = (): string | undefined => this.otherAgentReported(far.party, meant) ?? meant;
+    const agent = agentThere();
+    const hasSeat = agent !== undefined && (agent === call.state.agent || (await desk.occupy(agent, call.id, call.service.name)));
+    // Meanwhile the PBX may have said that it is on another phone: then nobody is known to be there.
+    const seated = hasSeat && agentThere() === agent;
     if (this.successor === far) {
       this.endTakeOver(200, 'OK');
       this.tellMoved(seated ? agent : undefined);
       call.handle({ type: 'successorAnswered', offerId, revealId: randomUUID(), ...(seated && { agent }) });
     }
+    if (hasSeat && !seated && agent !== call.state.agent) desk.free(agent, call.id, 'moved');
     if (this.far === far) return far.watch();
     if (seated && agent !== call.state.agent) desk.free(agent, call.id, 'moved');
     await far.end();

@@ -91,6 +91,8 @@ export class GuestSide {
     leg.ring().then(
       () => {
         if (this.guest !== guest) return void leg.end();
+        // Who has left the configuration meanwhile is nobody's colleague.
+        if (!call.incoming.tenant.agent(agent)) return fail('unknown');
         // A phone that is forwarded is picked up by somebody else, and the colleague's screen is not theirs.
         if (this.far.otherAgentReported(leg.answeredBy, agent) !== undefined) return fail('refused');
         leg.tellParty();

@@ -11,7 +11,7 @@ export function agentsPart(call: LiveCall, canIdentify: boolean, far: FarSide): 
     offered: () => {
       const { transferredBy, guest } = call.state;
       const from = nameOf(call, transferredBy);
-      const beside = nameOf(call, guest?.agent);
+      const beside = nameOf(call, guest?.agent) ?? guest?.agent;
       return { canIdentify, canTransfer: true, ...(from !== undefined && { transferredBy: from }), ...(guest && beside !== undefined && { guest: { name: beside, isJoined: guest.part === 'joined' } }) };
     },
     isPresent: (agent, revealId) => {
