@@ -9,7 +9,7 @@ export const calls = z
     ackTimeoutMs: ms(100, 30_000).default(2_000).describe('How long the agent’s screen may take to acknowledge that it shows the attributes.'),
     onMissingAck: z.enum(['requeue', 'unidentified']).default('requeue').describe('Without that acknowledgement: back to the waiting room, or connected as unidentified.'),
     maxCalls: z.int().min(1).max(100_000).default(500).describe('Calls at one time on this node; more are refused.'),
-    maxWaitMs: ms(10_000, 14_400_000).default(1_800_000).describe('Longest stay in the waiting room.'),
+    maxWaitMs: ms(10_000, 14_400_000).default(1_800_000).describe('Longest stay in the waiting room; who waits again after a conversation begins a new one.'),
   })
   .prefault({})
   .describe('Calls.');

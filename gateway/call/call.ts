@@ -6,9 +6,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { IdentifyError, type PairingInvitation, type RevealedIdentity, type SessionTaken } from '../../core-bridge/index.js';
-import type { Config, Tenant } from '../../config/index.js';
+import type { Tenant } from '../../config/index.js';
 import type { SpokenCode } from '../../ivr/index.js';
-import { longestWaitMs, waitingFor, type DeskAgent, type Outlook } from '../desk/index.js';
+import { waitingFor, type DeskAgent, type Outlook } from '../desk/index.js';
 import { bounded } from '../media/bounded.js';
 import { respond } from '../sip/respond.js';
 import { AgentView, type AgentViewOptions } from './agent-view.js';
@@ -30,6 +30,7 @@ import type { PromiseRecord } from './promises/index.js';
 import { whenEnded } from './ring.js';
 import { Talk } from './talk.js';
 import type { Wanted } from './transfer.js';
+import { WaitLimit, waitLimitMs } from './wait-limit.js';
 
 /** Failed bridges and missed acknowledgements before a call is given up. */
 const maxSetbacks = 3;
@@ -52,6 +53,7 @@ export class Call implements LiveCall, HandedOverCall {
   /** When the call came into its present state, or to its present agent, in ms since the epoch. */
   stateSince = this.startedAt;
   private waitingSince = 0;
+  private readonly waitLimit = new WaitLimit(() => this.handle({ type: 'waitedTooLong' }));
   private readonly talk: Talk;
   private readonly far: FarSide;
   private readonly guest: GuestSide;
@@ -177,8 +179,8 @@ export class Call implements LiveCall, HandedOverCall {
     this.happened({ type: 'call.arrived', service: this.service.name, continues: before });
     this.calledFrom = (record.calledFrom ?? record.number).reveal();
     this.waitingSince = record.waitingSince;
-    const limitMs = record.waitingSince + waitLimitMs(this.service, this.context.config) - Date.now();
-    if (limitMs > 0) this.after(limitMs, () => this.handle({ type: 'waitedTooLong' }));
+    const leftMs = record.waitingSince + waitLimitMs(this.service, this.context.config) - Date.now();
+    if (leftMs > 0) this.waitLimit.enter(this.service.name, leftMs);
     this.callingBack.adopt(record);
     const held = session && taken ? { sessionId: session.id, identity: taken.identity } : undefined;
     if (session && taken) {
@@ -414,7 +416,9 @@ export class Call implements LiveCall, HandedOverCall {
       case 'bridge':
         this.talk.stopCompany();
         return this.far.join(effect.agent, effect.revealId);
-      case 'dial': return this.far.dial(effect.party, effect.dialId);
+      case 'dial':
+        this.waitLimit.end();
+        return this.far.dial(effect.party, effect.dialId);
       case 'joinParty':
         this.talk.stopCompany();
         return this.far.joinParty(effect.dialId);
@@ -532,10 +536,10 @@ export class Call implements LiveCall, HandedOverCall {
     if (service !== undefined) this.service = tenant.services.find(({ name }) => name === service) ?? this.service;
     this.outlook = undefined;
     this.happened({ type: 'call.waiting', service: this.service.name });
-    if (this.waitingSince === 0) {
-      this.waitingSince = Date.now();
-      this.after(waitLimitMs(this.service, this.context.config), () => this.handle({ type: 'waitedTooLong' }));
-    }
+    if (this.waitingSince === 0) this.waitingSince = Date.now();
+    // Whom an agent passes on waits anew, in the same line too.
+    if (service !== undefined || wanted !== undefined) this.waitLimit.end();
+    this.waitLimit.enter(this.service.name, waitLimitMs(this.service, this.context.config));
     const enter = () => {
       if (this.state.name === 'waiting') desk.enter({ ...waitingFor(this.id, this.service), ...(at === 'head' && this.callingBack.placeKept), ...(wanted && { wanted }) }, at);
     };
@@ -545,6 +549,7 @@ export class Call implements LiveCall, HandedOverCall {
 
   private ring(offerId: string): void {
     const agent = this.agent!;
+    this.waitLimit.pause();
     this.view.offer(agent.name, this.state.identity);
     this.sessions.tell({ step: 'agentRinging' });
     this.far.ringAgent(agent, offerId, this.view.whispersTo(agent.name));
@@ -581,6 +586,7 @@ export class Call implements LiveCall, HandedOverCall {
 
   private nowTalking(): void {
     const { agent } = this.state;
+    this.waitLimit.end();
     if (agent !== undefined) this.view.connected(agent);
     this.leg?.tell('connected');
     this.sessions.tell({ step: 'connected' });
@@ -668,6 +674,7 @@ export class Call implements LiveCall, HandedOverCall {
     this.stopListening?.();
     const { leg, incoming: { invite } } = this;
     this.scope.abort(new Error('the call has ended'));
+    this.waitLimit.end();
     for (const timer of this.timers) clearTimeout(timer);
     this.timers.clear();
     if (leg) this.closing('callerLeg', this.talk.farewell(leg, reason).then(() => leg.end(endCauses[reason])), Talk.farewellMs + closeStepTimeoutMs);
@@ -714,13 +721,6 @@ export class Call implements LiveCall, HandedOverCall {
     this.timers.add(timer);
     return timer;
   }
-}
-
-/** When a caller of this service has waited too long, in ms: earlier where there is another number to try. */
-function waitLimitMs(service: Tenant['services'][number], { calls }: Config): number {
-  const { when = [], afterSeconds } = service.queue.overflow ?? {};
-  const longest = longestWaitMs(service, calls);
-  return when.includes('waitedTooLong') && afterSeconds !== undefined ? Math.min(longest, afterSeconds * 1_000) : longest;
 }
 
 function invitationProblem(error: unknown): 'unreachable' | 'refused' | 'tooMany' {
