@@ -144,8 +144,12 @@ export class AgentView {
     const { vault } = call.incoming.tenant;
     const why = whyShown(cause, call.state.transferredBy);
     const tell = async () => {
-      const identified = sessionId !== undefined && (await vault.identity(sessionId, call.id)) === 'verified';
-      const identity = identified ? await vault.reveal(sessionId, call.id) : null;
+      const unsealed = async () => (sessionId !== undefined && (await vault.identity(sessionId, call.id)) === 'verified' ? vault.reveal(sessionId, call.id) : null);
+      // What cannot be unsealed is not told; the caller is connected all the same.
+      const identity = await unsealed().catch((error: unknown) => {
+        call.log.error({ problem: problemOf(error) }, 'identity could not be told');
+        return null;
+      });
       const { voice, gone } = await this.part.voice();
       if (!this.isToShow(agent, revealId, sessionId)) return;
       const signal = AbortSignal.any([call.over, gone]);

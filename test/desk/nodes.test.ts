@@ -74,6 +74,13 @@ describe('two nodes', () => {
     await until(() => young.agent === 'eva', 'a node that knows her to be given her');
     office.comes('bram', 0);
     await until(() => old.agent === 'bram', 'the other to be given somebody it knows');
+    // When it has heard of her too, it is given her like everybody else.
+    office.hangsUp(young);
+    const next = office.arrives(0);
+    await sleep(300);
+    expect(next.state).toBe('waiting');
+    nodes[0]!.desk.replaceAgents(more);
+    await until(() => next.agent === 'eva', 'the node to be given whom it knows now');
     expect(office.faults).toEqual([]);
   });
 
@@ -282,6 +289,23 @@ describe('Redis', () => {
 });
 
 describe('a node that is cut off from Redis', () => {
+  it('and hears meanwhile of another skill of its agent: that is what counts when it is back', async () => {
+    const office = open(2);
+    office.comes('bram', 0);
+    await office.quiet();
+    nodes[0]!.cut();
+    await sleep(100);
+    const become = (staff: typeof agents): void => nodes.forEach(({ desk }) => desk.replaceAgents(staff));
+    become(agents.map((agent) => (agent.name === 'bram' ? { ...agent, skills: ['passports'] } : agent)));
+    await sleep(100);
+    nodes[0]!.mend();
+    const permits = office.arrives(0, { service: 'Permits', skills: ['permits'] });
+    const passports = office.arrives(0, { service: 'Passports', skills: ['passports'] });
+    await until(() => passports.agent === 'bram', 'who asks for what he can do now', 20_000);
+    expect(permits.state).toBe('waiting');
+    expect(office.faults).toEqual([]);
+  }, 60_000);
+
   it('for long gives up the agents it was ringing elsewhere, before others ring them', async () => {
     const office = open(2, { ...times, keptForGoneMs: 1_500 });
     office.comes('anna', 0);

@@ -122,6 +122,20 @@ suite('both', (of) => {
     await caller.leg.bye();
   });
 
+  it('believes what the PBX says later, while the queue is being connected, more than what the answer said', async () => {
+    answerHeaders = { 'P-Asserted-Identity': '<sip:201@127.0.0.1>' };
+    const stage = of();
+    const [anna, bram] = [await stage.agent('anna'), await stage.agent('bram')];
+    const { caller, leg } = await identified(stage);
+    await leg.saw('ACK');
+    await report(leg, '<sip:202@127.0.0.1>');
+    await until(() => Object.values(bram.screen.shown?.fields ?? {}).includes(caller.name), 'the screen of the agent who has the call');
+    await until(() => caller.media.heardMs(queueHz) > 500, 'the queue to be connected');
+    expect(Object.values(bram.screen.shown?.fields ?? {})).toContain(caller.name);
+    expect(anna.screen.heard.findLast(({ message }) => message.type === 'reveal' || message.type === 'clear')?.message.type).not.toBe('reveal');
+    await caller.leg.bye();
+  });
+
   it('shows nothing when two agents are reported at once, or one who has another call', async () => {
     const stage = of();
     const anna = await stage.agent('anna');

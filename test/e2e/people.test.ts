@@ -7,6 +7,8 @@ import { redisStore, TestGateway } from '../support/gateway.js';
 import { heardPrompt } from './heard-prompt.js';
 import { attributes, dialled } from './support.js';
 
+const silentPhone = 'sip:nobody@127.0.0.1:9';
+
 const peers = new Peers();
 afterEach(() => peers.stopAll());
 
@@ -129,6 +131,58 @@ it('another phone rings from the next call on, a new skill counts for callers wh
   await until(() => isTold(welcome, 'collecting'), 'the caller to be asked for a code', 15_000);
   await welcome.hangup('done');
   await gateway.untilEmpty();
+}, 60_000);
+
+it('who moves to another municipality is out here at once, and in there when their calls here are over; one that is gone has nobody left', async () => {
+  const phone = (await agentsPhone()).phone.uri;
+  const gateway = peers.add(await TestGateway.start({ agents: [], tenants: [
+    { name: 'zutphen', displayName: 'Zutphen', number: '+31575111111', purpose: 'report_move', agents: [{ name: 'anna', phone }, { name: 'zoe', phone: silentPhone }], coreToken: 'token of the core of Zutphen, 0123456789' },
+    { name: 'lochem', displayName: 'Lochem', number: '+31573222222', purpose: 'report_move', agents: [{ name: 'lou', phone: 'sip:lou@127.0.0.1:9' }], coreToken: 'token of the core of Lochem, 0123456789' },
+  ] }));
+  type Municipality = Record<string, unknown> & { name: string; agents: Listed };
+  const municipalities = (file: Record<string, unknown>): [Municipality, Municipality] => file['tenants'] as [Municipality, Municipality];
+  const moved = (file: Record<string, unknown>) => {
+    const [zutphen, lochem] = municipalities(file);
+    return { tenants: [{ ...zutphen, agents: zutphen.agents.slice(1) }, { ...lochem, agents: [...lochem.agents, zutphen.agents[0]!] }] };
+  };
+  const anna = peers.add(await gateway.screen('anna'));
+  const call = (await citizensPhone()).call({ to: `sip:+31575111111@${gateway.sip.host}:${gateway.sip.port}`, dtmf: 'info' });
+  await until(() => isTold(call, 'collecting') || isTold(call, 'greeting'), 'the call to be answered');
+  await call.press('0#');
+  await anna.told('connected', { timeoutMs: 15_000 });
+
+  gateway.renew(moved);
+  await anna.told('expired');
+  for (let readings = 0; readings < 2; readings += 1) {
+    await expect(gateway.screen('anna')).rejects.toThrow('401');
+    gateway.renew(moved);
+  }
+  expect(call.isEnded).toBe(false);
+  await call.hangup('done');
+  await gateway.untilEmpty();
+  gateway.renew(moved);
+  const there = peers.add(await gateway.screen('anna'));
+  const next = (await citizensPhone()).call({ to: `sip:+31573222222@${gateway.sip.host}:${gateway.sip.port}`, dtmf: 'info' });
+  await until(() => isTold(next, 'collecting') || isTold(next, 'greeting'), 'the call to be answered');
+  await next.press('0#');
+  await there.told('connected', { timeoutMs: 15_000 });
+  await next.hangup('done');
+  await gateway.untilEmpty();
+
+  peers.add(await gateway.screen('zoe'));
+  gateway.renew((file) => ({ tenants: municipalities(file).slice(1) }));
+  await expect(gateway.screen('zoe')).rejects.toThrow('401');
+}, 60_000);
+
+it('who is to be called without a screen from now on is not, while their page says that they have a break', async () => {
+  const gateway = peers.add(await TestGateway.start({ agents: [{ name: 'anna', phone: silentPhone }, { name: 'bram', phone: 'sip:bram@127.0.0.1:9' }] }));
+  const anna = peers.add(await gateway.screen('anna'));
+  anna.setAvailable(false);
+  await until(async () => (await gateway.metric(/^gateway_agents_ready /)) === 0, 'the break to count');
+  gateway.renew((file) => ({ agents: agentsOf(file).map((agent) => ({ ...agent, whisper: { alwaysThere: true } })) }));
+  await until(async () => (await gateway.metric(/^gateway_agents_ready /)) === 1, 'the one without a page to be there');
+  anna.setAvailable(true);
+  await until(async () => (await gateway.metric(/^gateway_agents_ready /)) === 2, 'both to be there');
 }, 60_000);
 
 it('on several nodes a login ends on all of them when one node has read that its account is gone', async () => {

@@ -109,4 +109,21 @@ describe('a colleague who is brought in', () => {
     await caller.leg.bye();
     await (await anna.leg()).saw('BYE');
   }, 150_000);
+
+  it('who leaves the configuration while the PIN is asked for hears nothing of the caller', async () => {
+    const anna = await withoutScreen();
+    const bram = await stage.agent('bram');
+    const caller = await stage.dial('anchored', { attributes: { surname: 'Qux' } });
+    await caller.media.press(`${caller.code}#`, { toneMs: 60, gapMs: 40 });
+    await bram.screen.told('connected', { timeoutMs: 20_000 });
+    bram.screen.say({ type: 'bringIn', callId: bram.screen.shown!.callId, colleague: 'anna' });
+    await said(anna.media, 'whisper-pin');
+    stage.gateway.renew((file) => ({ agents: (file['agents'] as { name: string }[]).filter(({ name }) => name === 'bram') }));
+    await anna.media.press(`${pin}#`);
+    await said(anna.media, 'whisper-pin-wrong');
+    expect(heardPrompt(anna.media.heard(), 'spell-surname')).toBe(false);
+    await caller.leg.bye();
+    await (await anna.leg()).saw('BYE');
+    stage.gateway.renew(() => ({}));
+  }, 150_000);
 });

@@ -58,6 +58,24 @@ describe('logging in', () => {
     expect(checks).toBe(1);
   });
 
+  it('refuses a password that was right for the account as it was when the check began', async () => {
+    await listener.close();
+    let checking: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => (checking = resolve));
+    let finish: (right: boolean) => void = () => undefined;
+    const checkPassword = () => (checking(), new Promise<boolean>((resolve) => (finish = resolve)));
+    listener = await startListener({ accounts: [account('anna', 'Anna', { checkPassword })] });
+    const answer = login(listener.origin, 'anna', 'old');
+    await begun;
+    await listener.signIn.replaceAccounts([account('anna', 'Anna', { stamp: '2' })]);
+    finish(true);
+    expect((await answer).status).toBe(401);
+    // What did not change while the configuration was read again is as good as before.
+    const again = login(listener.origin);
+    await listener.signIn.replaceAccounts([account('anna', 'Anna', { stamp: '2' })]);
+    expect((await again).status).toBe(303);
+  });
+
   it('survives a password check that fails', async () => {
     await listener.close();
     const checkPassword = async () => {
