@@ -110,7 +110,8 @@ export class MediaPool extends EventEmitter<{ changed: [] }> {
         if (error instanceof MediaError && error.code === 'timed_out') void this.askForLife(link);
         // One that turns up after all must not stay.
         creating.then((late) => late.destroy()).catch(() => undefined);
-        if (error instanceof Error && 'status' in error && error.status === 488) throw new MediaError('no_common_codec', 'the media server has no codec in common with the peer', { cause: error });
+        // 400 is what FreeSWITCH answers to a description that it cannot read.
+        if (error instanceof Error && 'status' in error && (error.status === 488 || error.status === 400)) throw new MediaError('no_common_codec', 'the media server has no codec in common with the peer, or cannot read its description', { cause: error });
         throw error;
       }
     });
