@@ -135,15 +135,21 @@ it('nothing private of a thousand calls is in Redis, logs, metrics or SIP', asyn
   const readMetrics = async (): Promise<void> => void metrics.push(await (await fetch(`${urls.ops}/metrics`)).text());
 
   const agents = new Map<string, Agent>();
-  const agentOf = new Map<string, Agent>();
+  /** Whose phones are in a call with this number now. A phone that is no longer wanted when it answers is in one for a moment. */
+  const talkingWith = new Map<string, Set<Agent>>();
   for (let i = 0; i < agentCount; i += 1) agents.set(`agent${i}`, new Agent(peers.add(await gateway.screen(`agent${i}`))));
   agentPhones.onCall = (user, _offer, from) => {
     const agent = agents.get(user);
     if (!agent || agent.dialog) return Promise.resolve(undefined);
     return Promise.resolve({ sdp, accepted: (dialog) => {
       agent.dialog = dialog;
-      agentOf.set(/^sip:([^@]+)@/.exec(from)![1]!, agent);
-      dialog.onEnd = () => (agent.dialog = undefined);
+      const number = /^sip:([^@]+)@/.exec(from)![1]!;
+      const those = talkingWith.get(number) ?? new Set();
+      talkingWith.set(number, those.add(agent));
+      dialog.onEnd = () => {
+        agent.dialog = undefined;
+        those.delete(agent);
+      };
     } });
   };
 
@@ -214,11 +220,12 @@ it('nothing private of a thousand calls is in Redis, logs, metrics or SIP', asyn
     /** @param fullname whose attributes the agent has to see; null: plainly nobody's */
     async meets(fullname: string | null): Promise<Agent> {
       await this.told('connected');
-      const agent = agentOf.get(this.number)!;
-      const shown = agent.fields && Object.values(agent.fields);
-      if (fullname === null) expect(shown).toBeNull();
-      else expect(shown).toContain(fullname);
-      return agent;
+      const [agent] = await until(() => (talkingWith.get(this.number)?.size === 1 ? [...talkingWith.get(this.number)!] : undefined), 'one agent to be on the phone with the caller', soonMs);
+      const shown = agent!.fields && Object.values(agent!.fields);
+      const told = agent!.screen.heard.slice(-12).map(({ message }) => ('reason' in message ? `${message.type} ${message.reason}` : message.type)).join(', ');
+      if (fullname === null) expect(shown, told).toBeNull();
+      else expect(shown ?? [], told).toContain(fullname);
+      return agent!;
     }
 
     async hangUp(): Promise<void> {
@@ -367,7 +374,7 @@ it('nothing private of a thousand calls is in Redis, logs, metrics or SIP', asyn
       await again.until(() => again.was('connected') || again.was('collecting', 2), 'connected, or asked again');
       if (again.was('collecting', 2)) await again.types('0#');
       await again.told('connected');
-      const shown = agentOf.get(again.number)!.fields;
+      const shown = [...talkingWith.get(again.number)!][0]!.fields;
       if (shown) expect(Object.values(shown)).toContain(attributes['fullname']);
       await again.hangUp();
     }],
