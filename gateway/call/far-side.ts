@@ -29,7 +29,8 @@ export interface FarSideListener {
   endpointChanged(): void;
 }
 
-interface Seating { readonly agent: string; readonly seated: Promise<boolean> }
+/** Somebody whom the PBX reports on a leg, or who claims its call, while the desk is asked. */
+interface Seating { readonly agent: string; readonly far: FarLeg | undefined; readonly seated: Promise<boolean> }
 
 /** How much longer than its ringing a call is kept for the one agent it was passed on to, in ms. */
 const wantedForMs = 5_000;
@@ -303,15 +304,15 @@ export class FarSide {
 
   /** @returns false when this agent has another call, or the call went on to somebody else meanwhile: then nothing is shown to them */
   private bind(agent: string): Promise<boolean> {
-    const { call } = this;
-    if (this.seating?.agent === agent) return this.seating.seated;
+    const { call, far } = this;
+    if (this.seating?.agent === agent && this.seating.far === far) return this.seating.seated;
     if (call.state.agent === agent) {
       this.seating = undefined;
       return Promise.resolve(true);
     }
     // Whoever had it has it no more, whatever becomes of the next one.
     call.handle({ type: 'agentUnbound' });
-    const seating: Seating = { agent, seated: call.incoming.tenant.desk.occupy(agent, call.id, call.service.name).then((seated) => this.bound(seating, seated)) };
+    const seating: Seating = { agent, far, seated: call.incoming.tenant.desk.occupy(agent, call.id, call.service.name).then((seated) => this.bound(seating, seated)) };
     this.seating = seating;
     return seating.seated;
   }
@@ -326,7 +327,8 @@ export class FarSide {
       call.log.warn({ agent }, 'the agent reported for this call is away or has another one; nothing is shown');
       return false;
     }
-    if (isNewest) call.handle({ type: 'agentBound', agent, revealId: randomUUID() });
+    // What was said on a leg that is gone says nothing of the one after it.
+    if (isNewest && seating.far === far) call.handle({ type: 'agentBound', agent, revealId: randomUUID() });
     if (call.state.agent !== agent) {
       // Unless the same one is being seated again.
       if (this.seating?.agent !== agent) call.incoming.tenant.desk.free(agent, call.id, 'moved');

@@ -78,7 +78,7 @@ describe('a call that the PBX’s queue has', () => {
     const inside = side as unknown as { far: unknown; onParty: (far: unknown, party: ConnectedParty) => void };
     inside.far = leg;
     const report = (number: string): void => inside.onParty(leg, { source: 'asserted', uris: [`sip:${number}@192.0.2.9`], isFocus: false });
-    return { ...it, side, report, shownTo: () => it.effects.flatMap((effect) => (effect.do === 'reveal' ? [effect.agent] : [])) };
+    return { ...it, side, inside, report, shownTo: () => it.effects.flatMap((effect) => (effect.do === 'reveal' ? [effect.agent] : [])) };
   }
 
   it('and goes on to somebody outside while an agent is being seated: the agent sees nothing', async () => {
@@ -101,6 +101,14 @@ describe('a call that the PBX’s queue has', () => {
     report('201');
     report('202');
     await seats[1]!.answer(false);
+    await seats[0]!.answer(true);
+    expect([shownTo(), freed]).toEqual([[], ['anna']]);
+  });
+
+  it('and is on another leg by the time in which the agent is seated: what was said on the leg before says nothing of it', async () => {
+    const { report, seats, freed, shownTo, inside } = far();
+    report('201');
+    inside.far = new EventEmitter();
     await seats[0]!.answer(true);
     expect([shownTo(), freed]).toEqual([[], ['anna']]);
   });
