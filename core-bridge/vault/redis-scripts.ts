@@ -2,10 +2,10 @@ import { LuaScript } from '../redis/script.js';
 
 /*
  * A session is one hash: `body` (what never changes, JSON), `until` (expiresAtMs), `ends` (when it is over, whoever
- * holds it), `coded` (1: there is a code to come back with), `call` and `held` (who holds it, or held it last),
- * `result`. Whether it is over is decided by the caller's clock, ARGV[1]: every end was set by a gateway's clock, the
- * citizen was told it, and a Redis whose clock is wrong changes nothing. Redis's own expiry, always set as a span,
- * frees what nobody looked at.
+ * holds it), `coded` (1: there is a code to come back with), `call` and `held` (who holds it, or held it last), `try`
+ * (number of that call's try to claim), `result`. Whether it is over is decided by the caller's clock, ARGV[1]: every
+ * end was set by a gateway's clock, the citizen was told it, and a Redis whose clock is wrong changes nothing. Redis's
+ * own expiry, always set as a span, frees what nobody looked at.
  */
 
 const live = `local ends = redis.call('HGET', KEYS[1], 'ends')
@@ -30,15 +30,17 @@ if redis.call('HSETNX', KEYS[1], 'result', ARGV[2]) == 0 then return 'duplicate'
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 'accepted'`);
 
-/** ARGV: now, call, end of the hold, ttl. Answers over | other, body | held, new (1 or 0), fields of the hash. */
+/** ARGV: now, call, end of the hold, ttl, try. Answers over | other, body | held, new (1 or 0), fields of the hash. */
 export const claimSession = new LuaScript(`${live}if not live then return {'over'} end
-local state = redis.call('HMGET', KEYS[1], 'held', 'call', 'body')
+local state = redis.call('HMGET', KEYS[1], 'held', 'call', 'body', 'try')
 if state[1] == '1' and state[2] ~= ARGV[2] then return {'other', state[3]} end
 local new = 0
 if state[1] ~= '1' then
   new = 1
-  redis.call('HSET', KEYS[1], 'held', '1', 'call', ARGV[2], 'ends', ARGV[3])
+  redis.call('HSET', KEYS[1], 'held', '1', 'call', ARGV[2], 'ends', ARGV[3], 'try', ARGV[5])
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
+elseif tonumber(state[4] or '0') < tonumber(ARGV[5]) then
+  redis.call('HSET', KEYS[1], 'try', ARGV[5])
 end
 return {'held', new, redis.call('HGETALL', KEYS[1])}`);
 
@@ -53,13 +55,16 @@ for i = 2, #ARGV do
 end
 return {'no'}`);
 
-/** ARGV: now, call, channel, session id. As if this call had never claimed. Answers no | kept, body, end | gone, body. */
-export const unclaimSession = new LuaScript(`local state = redis.call('HMGET', KEYS[1], 'held', 'call', 'body', 'until')
-if state[1] ~= '1' or state[2] ~= ARGV[2] then return {'no'} end
+/**
+ * ARGV: now, call, try, channel, session id. As if this call had not tried that time; what a later try of it got stands.
+ * Answers no | kept, body, end | gone, body.
+ */
+export const unclaimSession = new LuaScript(`local state = redis.call('HMGET', KEYS[1], 'held', 'call', 'body', 'until', 'try')
+if state[1] ~= '1' or state[2] ~= ARGV[2] or state[5] ~= ARGV[3] then return {'no'} end
 local left = tonumber(state[4]) - tonumber(ARGV[1])
 if left <= 0 then
   redis.call('DEL', KEYS[1])
-  redis.call('PUBLISH', ARGV[3], ARGV[4])
+  redis.call('PUBLISH', ARGV[4], ARGV[5])
   return {'gone', state[3]}
 end
 redis.call('HSET', KEYS[1], 'held', '0', 'ends', state[4])

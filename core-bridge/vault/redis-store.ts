@@ -68,6 +68,8 @@ export class RedisStore implements SessionStore {
   readonly #seats: readonly [live: string, claimed: string];
   readonly #undo: (() => void)[];
   readonly #owed = new Map<string, () => Promise<unknown>>();
+  /** Tries to claim so far: an undoing that is late must not undo what the same call got by trying again. */
+  #tries = 0;
   #settling = false;
   #closed = false;
 
@@ -144,13 +146,14 @@ export class RedisStore implements SessionStore {
   async claim(codeHash: string, callId: string): Promise<StoreClaim> {
     const debt = `${callId} ${codeHash}`;
     this.#owed.delete(debt);
+    const attempt = (this.#tries += 1);
     const holdEndsAtMs = this.#now() + this.#options.maxHoldMs;
     const { sessionId, answer } = await this.#run(async (client) => {
       const found = await client.get(this.#codeKey(codeHash));
       // Unknown codes take the same way, so that they take the same time.
-      const looked = await claimSession.run(client, [this.#sessionKey(found ?? randomUUID())], [this.#now(), callId, holdEndsAtMs, this.#options.maxHoldMs]);
+      const looked = await claimSession.run(client, [this.#sessionKey(found ?? randomUUID())], [this.#now(), callId, holdEndsAtMs, this.#options.maxHoldMs, attempt]);
       return { sessionId: found, answer: claimAnswer.parse(looked) };
-    }).catch((error: unknown) => this.#owe(error, debt, () => this.#unclaim(codeHash, callId)));
+    }).catch((error: unknown) => this.#owe(error, debt, () => this.#unclaim(codeHash, callId, attempt)));
     if (sessionId === null) return { refused: 'unknown' };
     if (answer[0] === 'over') return { refused: 'used' };
     if (answer[0] === 'other') return { refused: 'used', board: this.#opened(answer[1]).board };
@@ -258,10 +261,10 @@ export class RedisStore implements SessionStore {
     this.#settling = false;
   }
 
-  async #unclaim(codeHash: string, callId: string): Promise<void> {
+  async #unclaim(codeHash: string, callId: string, attempt: number): Promise<void> {
     const sessionId = await this.#run((client) => client.get(this.#codeKey(codeHash)));
     if (sessionId === null) return;
-    await this.#afterRelease(sessionId, await this.#run((client) => unclaimSession.run(client, [this.#sessionKey(sessionId)], [this.#now(), callId, this.#goneChannel, sessionId])));
+    await this.#afterRelease(sessionId, await this.#run((client) => unclaimSession.run(client, [this.#sessionKey(sessionId)], [this.#now(), callId, attempt, this.#goneChannel, sessionId])));
   }
 
   async #afterRelease(sessionId: string, answer: unknown): Promise<void> {

@@ -2,6 +2,7 @@ import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../../config/index.js';
 import type { RedisLink } from '../../../core-bridge/redis/connect.js';
+import { VaultError } from '../../../core-bridge/vault/vault.js';
 import { Peers } from '../../peers/process.js';
 import { startRedis } from '../../peers/redis.js';
 import { until } from '../../peers/wait.js';
@@ -26,6 +27,43 @@ async function saysSoon(work: Promise<unknown>): Promise<void> {
   const before = performance.now();
   expect(await errorCode(work)).toBe('store_unreachable');
   expect(performance.now() - before).toBeLessThan(SOON_MS);
+}
+
+/** A real link with something of its own. */
+function instead(link: RedisLink, own: Partial<RedisLink>): RedisLink {
+  return {
+    run: (work) => link.run(work),
+    subscribe: (channel, listener) => link.subscribe(channel, listener),
+    get ready() { return link.ready; },
+    on: (event, listener) => link.on(event, listener),
+    off: (event, listener) => link.off(event, listener),
+    close: () => Promise.resolve(),
+    ...own,
+  };
+}
+
+/**
+ * Nothing real loses an answer, or is slow, when a test wants it to. This link loses its first answer; what is asked
+ * next (for the undoing: which session it is) is answered when the test says so; `undone`: what came of that is done, too.
+ */
+function slowToUndo(link: RedisLink): { link: RedisLink; undoing: Promise<void>; goOn: () => void; undone: Promise<void> } {
+  const steps = ['undoing', 'goOn', 'undone'] as const;
+  const reached = {} as Record<(typeof steps)[number], () => void>;
+  const [undoing, goneOn, undone] = steps.map((step) => new Promise<void>((resolve) => { reached[step] = resolve; }));
+  let runs = 0;
+  const run: RedisLink['run'] = async (work) => {
+    const nth = (runs += 1);
+    const answer = await link.run(work);
+    if (nth === 1) throw new VaultError('store_unreachable');
+    if (nth === 2) {
+      reached.undoing();
+      await goneOn;
+      // Its next step is asked for before this.
+      setImmediate(() => void link.run((client) => client.get('nothing')).then(reached.undone));
+    }
+    return answer;
+  };
+  return { link: instead(link, { run }), undoing: undoing!, goOn: () => reached.goOn(), undone: undone! };
 }
 
 describe('one server', () => {
@@ -73,6 +111,19 @@ describe('one server', () => {
     await closeAll([here!, there!]);
   });
 
+  it('whose answer to a claim was lost leaves the call what it got by trying again, however late the undoing is', async () => {
+    const { sessionId, code } = await buildOnRedis(redis.config, [links[1]!], { tenant: 'unlucky' }).vault.create(session);
+    const unlucky = slowToUndo(links[0]!);
+    const { vault } = buildOnRedis(redis.config, [unlucky.link], { tenant: 'unlucky', doubtEveryMs: 100 });
+    expect(await errorCode(vault.claim(code, 'call'))).toBe('store_unreachable');
+    await unlucky.undoing;
+    expect(await vault.claim(code, 'call')).toMatchObject({ ok: true });
+    unlucky.goOn();
+    await unlucky.undone;
+    expect(await vault.identity(sessionId, 'call')).toBe('awaiting');
+    await vault.close();
+  });
+
   it('that takes no writes for want of replicas is like one that is away, and what it missed is made up for', async () => {
     const { vault } = buildOnRedis(redis.config, links, { doubtEveryMs: 100 });
     const [claimed, ended] = [await vault.create(session), await vault.create(session)];
@@ -105,15 +156,7 @@ describe('one server', () => {
 
   it('whose message was lost is asked again', async () => {
     // Nothing real loses a message when a test wants it to: this link hears none.
-    const [link] = links;
-    const deaf: RedisLink = {
-      run: (work) => link!.run(work),
-      subscribe: () => () => undefined,
-      get ready() { return link!.ready; },
-      on: (event, listener) => link!.on(event, listener),
-      off: (event, listener) => link!.off(event, listener),
-      close: () => Promise.resolve(),
-    };
+    const deaf = instead(links[0]!, { subscribe: () => () => undefined });
     const { nodes: [here, there] } = buildOnRedis(redis.config, [deaf, links[1]!], { doubtEveryMs: 100 });
     const { sessionId, attrToken } = await here!.create(session);
     let heard = 0;
