@@ -42,11 +42,14 @@ export class ScreenClient {
   acknowledges = true;
   /** Called with each pop, before it is acknowledged. */
   onPop: ((shown: Shown) => void) | undefined;
+  /** Why the socket was closed (RFC 6455 section 7.4), once it was. */
+  closed: number | undefined;
   private beats: NodeJS.Timeout | undefined;
 
   private constructor(private readonly socket: WebSocket, readonly agent: string, /** Of the login, as a browser sends it. */ readonly cookie: string) {
     socket.on('message', (data: Buffer) => this.hear(JSON.parse(data.toString('utf8')) as ServerMessage));
-    socket.on('close', () => {
+    socket.on('close', (code) => {
+      this.closed = code;
       clearInterval(this.beats);
       this.shown = undefined;
     });

@@ -201,6 +201,8 @@ export class AgentScreen {
   renewLease(callId: string): void {
     const call = this.#call;
     if (!call || call.offered.callId !== callId || this.#leaseMs === Infinity) return;
+    // Too late: whatever the order of timers after this process stood still, it goes first.
+    if (this.#now() >= call.leaseUntil) return;
     call.leaseUntil = this.#now() + this.#leaseMs;
     this.#send({ type: 'lease', callId, forMs: this.#leaseMs });
   }

@@ -8,7 +8,7 @@
  *   offer, reveal, clear ... (`shown`)  ──operation──►  `guests`: calls of other nodes on screens here
  *   renewLease, in batches              ──renew──────►  not renewed for ten seconds: cleared
  *   acknowledged, endRequested ...      ◄──event──────  what the agent does
- *   offer and `returned` again          ◄──missing────  a renewed call that the screen does not show
+ *   offer and `returned` again          ◄──missing────  a renewed call that the screen does not show (here too)
  *                   ◄──────── place: who sits where, told to all ────────►
  */
 import { EventEmitter } from 'node:events';
@@ -192,7 +192,7 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
     const shown = this.#shownCall(agent, callId);
     if (!shown) return;
     shown.renewedAt = performance.now();
-    if (shown.node === this.#bus.id) return this.#local.renewLease(agent, callId);
+    if (shown.node === this.#bus.id) return this.#renewHere(agent, shown);
     let calls = this.#renewals.get(shown.node);
     if (!calls) this.#renewals.set(shown.node, (calls = new Map<string, string>()));
     calls.set(agent, callId);
@@ -243,6 +243,23 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
     (this.#local[operation] as (agent: string, ...args: unknown[]) => unknown)(agent, ...args);
   }
 
+  /**
+   * A screen here that shows nothing while its call lives was blanked after this process had stood still for longer than
+   * the lease. What the other nodes did with the agent meanwhile, the desk knows.
+   */
+  #renewHere(agent: string, shown: Shown): void {
+    const { callId } = shown.call;
+    const isBlank = (): boolean => this.#own.has(agent) && this.#local.callOn(agent) === undefined && !this.#guests.has(agent);
+    if (!isBlank()) return this.#local.renewLease(agent, callId);
+    this.#inTurn(agent, async () => {
+      if (!isBlank() || !(await this.#mayShow(agent, callId))) return;
+      if (!isBlank() || this.#shown.get(agent) !== shown || shown.node !== this.#bus.id) return;
+      this.#log.info({ agent, callId }, 'a screen does not show this call: offered again');
+      this.#offerAgain(agent, shown, this.#bus.id);
+      this.emit('returned', agent, callId);
+    });
+  }
+
   #renewAll(): void {
     this.#renewing = undefined;
     for (const [node, calls] of this.#renewals) {
@@ -264,14 +281,19 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
   }
 
   #tell(event: EventName, agent: string, [callId, ...rest]: readonly [string, ...unknown[]]): void {
-    if (event === 'leaseLost') this.#afterLeaseLost(agent, callId);
+    if (event === 'leaseLost' && !this.#offeredAfterLeaseLost(agent, callId)) return;
     (this.emit as (event: string, ...args: unknown[]) => boolean).call(this, event, agent, callId, ...rest);
   }
 
-  /** A page's clock, or a message that was lost, took a live call off its screen: it is there again before it reveals anew. */
-  #afterLeaseLost(agent: string, callId: string): void {
+  /**
+   * A page's clock, or a message that was lost, took a live call off its screen: it is there again before it reveals anew.
+   * One that has not said for long that it lives is offered again when it does.
+   */
+  #offeredAfterLeaseLost(agent: string, callId: string): boolean {
     const shown = this.#shownCall(agent, callId);
-    if (shown && performance.now() - shown.renewedAt < this.#leaseMs) this.#offerAgain(agent, shown, shown.node);
+    if (!shown || performance.now() - shown.renewedAt >= this.#leaseMs) return false;
+    this.#offerAgain(agent, shown, shown.node);
+    return true;
   }
 
   #isMissing(from: string, agent: string, callId: string): void {

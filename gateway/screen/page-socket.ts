@@ -28,7 +28,8 @@ export class PageSocket {
   readonly #options: PageSocketOptions;
   readonly #beat: NodeJS.Timeout;
   #cutOff: NodeJS.Timeout | undefined;
-  #heardAt = performance.now();
+  /** Beats since the page was heard. Not a time: after this process stood still, what arrived meanwhile is read first. */
+  #unanswered = 0;
   #windowStartedAt = performance.now();
   #messagesInWindow = 0;
   #open = true;
@@ -44,7 +45,7 @@ export class PageSocket {
       if (!this.#withinRate()) return this.close(closeCodes.tooManyMessages);
       const message = isBinary ? undefined : readPageMessage(data.toString('utf8'));
       if (message === undefined) return this.close(closeCodes.badMessage);
-      this.#heardAt = performance.now();
+      this.#unanswered = 0;
       if (message.type !== 'beat') onMessage(message);
     });
     socket.once('close', () => {
@@ -84,10 +85,12 @@ export class PageSocket {
   }
 
   #checkBeat(): void {
-    if (performance.now() - this.#heardAt > this.#options.beatTimeoutMs) {
-      this.#options.log.info('a screen went silent');
+    const { beatIntervalMs, beatTimeoutMs, log } = this.#options;
+    if (this.#unanswered * beatIntervalMs >= beatTimeoutMs) {
+      log.info('a screen went silent');
       this.terminate();
     } else {
+      this.#unanswered += 1;
       this.send({ type: 'beat' });
     }
   }

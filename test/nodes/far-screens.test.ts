@@ -23,6 +23,11 @@ const eventNames = [
   'wrapUpDone', 'leaseLost',
 ] as const satisfies (keyof ScreenEvents)[];
 
+/** `localLeaseMs`: how long a screen shows a call that is not renewed; for ever if left out. */
+type Options = Partial<FarScreensOptions> & { readonly localLeaseMs?: number };
+
+const fast = { leaseMs: 1_500 };
+
 /** Which call each agent has. */
 type Desk = Map<string, string>;
 
@@ -39,9 +44,9 @@ interface Node {
   open(agent?: string): Promise<ScreenClient>;
 }
 
-async function startNode(config: RedisConfig, desk: Desk, options: Partial<FarScreensOptions> = {}): Promise<Node> {
+async function startNode(config: RedisConfig, desk: Desk, { localLeaseMs, ...options }: Options): Promise<Node> {
   const { log, lines } = keepingLog();
-  const listener = await startListener();
+  const listener = await startListener(localLeaseMs === undefined ? {} : { leaseMs: localLeaseMs });
   const link = connectRedis(config, log, {});
   const bus = startBus(peers, config, link, {}, log);
   const screens = new FarScreens({ local: listener.screens, bus, log, holds: async (agent, callId) => desk.get(agent) === callId, ...options });
@@ -60,7 +65,7 @@ async function startNode(config: RedisConfig, desk: Desk, options: Partial<FarSc
   };
 }
 
-async function startNodes(count: number, options: Partial<FarScreensOptions> = {}) {
+async function startNodes(count: number, options: Options = {}) {
   const redis = peers.add(await startRedis());
   const config = configOf(redis);
   const desk: Desk = new Map();
@@ -315,8 +320,6 @@ describe('an agent who goes from node to node', () => {
 });
 
 describe('what is lost on the way', () => {
-  const fast = { leaseMs: 1_500 };
-
   it('a node that dies: its call leaves the screen within the lease', async () => {
     const { desk, nodes: [here, there] } = await startNodes(2, fast);
     const page = await there!.open();
@@ -385,6 +388,33 @@ describe('what is lost on the way', () => {
     here!.screens.clear('anna', 'c1', 'ended');
     await until(() => page.shown === undefined, 'the screen to be blank', soonMs);
   }, 90_000);
+});
+
+describe('a process that stood still for longer than the lease', () => {
+  const standStill = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+  it.each([1, 2])('shows its call again, on %i node(s), if the agent has it still', async (count) => {
+    const { desk, nodes } = await startNodes(count, { ...fast, localLeaseMs: fast.leaseMs });
+    const [here, there] = [nodes[0]!, nodes.at(-1)!];
+    const [annas, brams] = [await there.open(), await there.open('bram')];
+    for (const agent of ['anna', 'bram']) await known([here], agent);
+    for (const [agent, callId, page] of [['anna', 'c1', annas], ['bram', 'c2', brams]] as const) {
+      desk.set(agent, callId);
+      here.screens.offer(agent, call(callId));
+      alive(here, agent, callId).reveal();
+      here.screens.connected(agent, callId);
+      await until(() => page.shown?.name === `Caller ${callId}`, 'the caller to be shown', soonMs);
+    }
+    standStill(fast.leaseMs + 1_000);
+    // Meanwhile the others gave him another call.
+    desk.set('bram', 'c3');
+    for (const page of [annas, brams]) expect(await page.told('clear', { timeoutMs: soonMs })).toMatchObject({ reason: 'leaseEnded' });
+    await until(() => annas.shown?.name === 'Caller c1' && here.of('acknowledged').length === 3, 'the caller to be shown again', soonMs);
+    expect(messages(annas).filter(({ type }) => type === 'offer').at(-1)).toMatchObject({ call: { callId: 'c1', phase: 'connected' } });
+    await sleep(1_000);
+    expect(brams.shown).toBeUndefined();
+    expect(messages(brams).filter(({ type }) => type === 'reveal')).toHaveLength(1);
+  });
 });
 
 describe('an earlier caller is never drawn', () => {

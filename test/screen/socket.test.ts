@@ -347,6 +347,15 @@ describe('one screen, one call, one acknowledgement', () => {
     expect(listener.told.at(-1)).toEqual(['gone', 'anna']);
   });
 
+  it('takes in what pages said while this process stood still before it calls one dead', async () => {
+    const page = await open((await login(listener.origin)).cookie);
+    page.say({ type: 'beat' });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(page.closed()).toBeUndefined();
+    expect(listener.screens.isPresent('anna')).toBe(true);
+  });
+
   it('logs neither attributes nor passwords nor cookies', async () => {
     const { cookie } = await login(listener.origin);
     const page = await open(cookie);
