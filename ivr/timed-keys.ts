@@ -1,6 +1,9 @@
 import { scopeOf } from './scope.js';
 import type { Voice } from './voice.js';
 
+/** A timer this late shows that the process stood still, in ms. */
+const standstillMs = 50;
+
 /** Keys with a deadline that can be moved, and that a failure can cut short. */
 export class TimedKeys {
   readonly #voice: Voice;
@@ -37,11 +40,15 @@ export class TimedKeys {
     }
   }
 
+  /** Time in which this process stood still does not count: what was pressed meanwhile is still on its way here. */
   startTimer(ms: number): void {
     this.stopTimer();
     if (this.#signal.aborted) return;
     this.#ranOut = false;
+    const due = performance.now() + ms;
     this.#timer = setTimeout(() => {
+      const lateMs = performance.now() - due;
+      if (lateMs > standstillMs) return this.startTimer(Math.min(lateMs, ms));
       this.#ranOut = true;
       this.#interrupt?.();
     }, ms);

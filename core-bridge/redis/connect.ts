@@ -227,16 +227,21 @@ class TimeLimitError extends Error {
   override readonly name = 'TimeLimitError';
 }
 
-/** A limit that passed while this process was standing still is no limit: what has arrived meanwhile is taken in first. */
+/** A timer this late shows that the process stood still. */
 const STANDSTILL_MS = 50;
 
+/** Time in which this process stood still does not count: what has arrived meanwhile is taken in first. */
 async function withLimit<T>(promise: Promise<T>, limitMs: number, signal: AbortSignal): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   let giveUp: () => void = () => undefined;
   const limit = new Promise<never>((_resolve, reject) => { giveUp = () => reject(new TimeLimitError()); });
   const arm = (ms: number): void => {
     const due = performance.now() + ms;
-    timer = setTimeout(() => { if (performance.now() - due < STANDSTILL_MS) giveUp(); else arm(STANDSTILL_MS); }, ms);
+    timer = setTimeout(() => {
+      const lateMs = performance.now() - due;
+      if (lateMs < STANDSTILL_MS) giveUp();
+      else arm(Math.min(lateMs, ms));
+    }, ms);
   };
   arm(limitMs);
   signal.addEventListener('abort', giveUp, { once: true });
