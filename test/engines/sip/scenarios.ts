@@ -3,7 +3,7 @@
 /** What is done to the server in each recorded scenario: an application on drachtio-srf, and phones that keep to a script. */
 import type { SipMessage } from '../../../gateway/engines/sip-stack/index.js';
 import type { PhoneCall, ScriptedPhone } from './scripted-phone.js';
-import { sdp, sleep } from './scripted-phone.js';
+import { afterMs, sdp, sleep } from './scripted-phone.js';
 
 export interface Stage {
   /** A connected application. */
@@ -207,7 +207,7 @@ export const scenarios: Record<string, Scenario> = {
       const srf = await stage.app();
       srf.invite((_req: any, res: any) => {
         res.send(183, { headers: { Require: '100rel' } }, () => undefined);
-        setTimeout(() => res.send(480), 100);
+        afterMs(100, () => res.send(480));
       });
       const phone = await stage.phone();
       const call = phone.call();
@@ -279,7 +279,7 @@ export const scenarios: Record<string, Scenario> = {
   'dlg-reinvite-remote-modify': {
     async run(stage) {
       const { phone, call } = await called(stage, (dialog) => {
-        dialog.on('modify', (_req: any, res: any) => setTimeout(() => res.send(200, { body: sdp(9002) }, () => undefined, () => undefined), 50));
+        dialog.on('modify', (_req: any, res: any) => afterMs(50, () => res.send(200, { body: sdp(9002) }, () => undefined, () => undefined)));
       });
       phone.later('INVITE', call, { body: sdp() });
       await phone.expect('200 INVITE');
@@ -384,8 +384,10 @@ export const scenarios: Record<string, Scenario> = {
       answering(phone, {
         REFER: (refer) => {
           phone.respond(refer, 202, 'Accepted');
-          setTimeout(() => notify('active;expires=60', 'SIP/2.0 100 Trying'), 50);
-          setTimeout(() => notify('terminated;reason=noresource', 'SIP/2.0 200 OK'), 150);
+          afterMs(50, () => {
+            notify('active;expires=60', 'SIP/2.0 100 Trying');
+            afterMs(100, () => void notify('terminated;reason=noresource', 'SIP/2.0 200 OK'));
+          });
         },
         BYE: (bye) => phone.respond(bye, 200, 'OK'),
       });
@@ -428,8 +430,10 @@ export const scenarios: Record<string, Scenario> = {
       answering(phone, {
         INVITE: (invite) => {
           phone.respond(invite, 100, 'Trying');
-          setTimeout(() => phone.respond(invite, 180, 'Ringing', { contact: false, headers: { Contact: `<${phone.uri}>` } }), 30);
-          setTimeout(() => phone.respond(invite, 200, 'OK', { body: sdp() }), 100);
+          afterMs(30, () => {
+            phone.respond(invite, 180, 'Ringing', { contact: false, headers: { Contact: `<${phone.uri}>` } });
+            afterMs(70, () => phone.respond(invite, 200, 'OK', { body: sdp() }));
+          });
         },
         BYE: (bye) => phone.respond(bye, 200, 'OK'),
       });
@@ -464,7 +468,7 @@ export const scenarios: Record<string, Scenario> = {
             return;
           }
           phone.respond(invite, 180, 'Ringing');
-          setTimeout(() => phone.respond(invite, 200, 'OK', { body: sdp() }), 50);
+          afterMs(50, () => phone.respond(invite, 200, 'OK', { body: sdp() }));
         },
         BYE: (bye) => phone.respond(bye, 200, 'OK'),
       });
@@ -529,7 +533,7 @@ export const scenarios: Record<string, Scenario> = {
       answering(phone, {
         INVITE: (invite) => {
           phone.respond(invite, 183, 'Session Progress', { body: sdp() });
-          setTimeout(() => phone.respond(invite, 200, 'OK', { body: sdp() }), 100);
+          afterMs(100, () => phone.respond(invite, 200, 'OK', { body: sdp() }));
         },
         BYE: (bye) => phone.respond(bye, 200, 'OK'),
       });
@@ -549,7 +553,7 @@ export const scenarios: Record<string, Scenario> = {
         },
         PRACK: (prack) => {
           phone.respond(prack, 200, 'OK');
-          setTimeout(() => phone.respond(invite, 200, 'OK', { body: sdp() }), 60);
+          afterMs(60, () => phone.respond(invite, 200, 'OK', { body: sdp() }));
         },
         BYE: (bye) => phone.respond(bye, 200, 'OK'),
       });
@@ -707,7 +711,7 @@ export const scenarios: Record<string, Scenario> = {
       answering(bob, {
         INVITE: (invite) => {
           bob.respond(invite, 180, 'Ringing');
-          setTimeout(() => bob.respond(invite, 200, 'OK', { body: sdp() }), 80);
+          afterMs(80, () => bob.respond(invite, 200, 'OK', { body: sdp() }));
         },
         BYE: (bye) => bob.respond(bye, 200, 'OK'),
       });

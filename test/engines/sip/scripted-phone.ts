@@ -6,7 +6,16 @@ import { SipMessage, parseNameAddr } from '../../../gateway/engines/sip-stack/in
 import { StreamFramer } from '../../../gateway/engines/sip-stack/stream-framer.js';
 import type { Address } from '../../support/engines.js';
 
-export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** In small steps: on a machine that stands still for a moment there is time between one thing and the next all the same. */
+export async function sleep(ms: number): Promise<void> {
+  const stepMs = 10;
+  for (let left = ms; left > 0; left -= stepMs) await new Promise<void>((resolve) => { setTimeout(resolve, Math.min(left, stepMs)); });
+}
+
+/** Does something after a while, as `sleep` counts it. */
+export function afterMs(ms: number, act: () => void): void {
+  void sleep(ms).then(act);
+}
 
 export const sdp = (port = 4000): string =>
   `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n`;
