@@ -40,15 +40,22 @@ export class TimedKeys {
     }
   }
 
-  /** Time in which this process stood still does not count: what was pressed meanwhile is still on its way here. */
+  /** Time in which this process stood still does not count, up to as long again: what was pressed meanwhile is still on its way here. */
   startTimer(ms: number): void {
     this.stopTimer();
     if (this.#signal.aborted) return;
     this.#ranOut = false;
+    this.#arm(ms, ms);
+  }
+
+  #arm(ms: number, graceMs: number): void {
     const due = performance.now() + ms;
     this.#timer = setTimeout(() => {
       const lateMs = performance.now() - due;
-      if (lateMs > standstillMs) return this.startTimer(Math.min(lateMs, ms));
+      if (lateMs > standstillMs && graceMs > 0) {
+        const moreMs = Math.min(lateMs, graceMs);
+        return this.#arm(moreMs, graceMs - moreMs);
+      }
       this.#ranOut = true;
       this.#interrupt?.();
     }, ms);

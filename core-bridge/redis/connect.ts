@@ -230,17 +230,20 @@ class TimeLimitError extends Error {
 /** A timer this late shows that the process stood still. */
 const STANDSTILL_MS = 50;
 
-/** Time in which this process stood still does not count: what has arrived meanwhile is taken in first. */
+/** Time in which this process stood still does not count, up to as long again: what has arrived meanwhile is taken in first. */
 async function withLimit<T>(promise: Promise<T>, limitMs: number, signal: AbortSignal): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   let giveUp: () => void = () => undefined;
   const limit = new Promise<never>((_resolve, reject) => { giveUp = () => reject(new TimeLimitError()); });
+  let graceMs = limitMs;
   const arm = (ms: number): void => {
     const due = performance.now() + ms;
     timer = setTimeout(() => {
       const lateMs = performance.now() - due;
-      if (lateMs < STANDSTILL_MS) giveUp();
-      else arm(Math.min(lateMs, ms));
+      if (lateMs < STANDSTILL_MS || graceMs === 0) return giveUp();
+      const moreMs = Math.min(lateMs, graceMs);
+      graceMs -= moreMs;
+      arm(moreMs);
     }, ms);
   };
   arm(limitMs);
