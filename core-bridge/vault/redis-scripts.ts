@@ -56,11 +56,11 @@ end
 return {'no'}`);
 
 /**
- * ARGV: now, call, try, channel, session id. As if this call had not tried that time; what a later try of it got stands.
+ * ARGV: now, call, try, channel, session id. As if this call had not tried, up to that time; what a later try got stands.
  * Answers no | kept, body, end | gone, body.
  */
 export const unclaimSession = new LuaScript(`local state = redis.call('HMGET', KEYS[1], 'held', 'call', 'body', 'until', 'try')
-if state[1] ~= '1' or state[2] ~= ARGV[2] or state[5] ~= ARGV[3] then return {'no'} end
+if state[1] ~= '1' or state[2] ~= ARGV[2] or tonumber(state[5] or '0') > tonumber(ARGV[3]) then return {'no'} end
 local left = tonumber(state[4]) - tonumber(ARGV[1])
 if left <= 0 then
   redis.call('DEL', KEYS[1])

@@ -82,6 +82,8 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
   protected abstract get state(): DeskState;
   /** The same, not older than this moment where that can be had. */
   protected abstract fresh(): Promise<DeskState>;
+  /** Whether this node can know of its own calls that they have their agents still: the others have not taken it for dead. */
+  protected abstract get isCurrent(): boolean;
   /** The desk's clock, in ms. */
   protected abstract now(): number;
   /** Takes an act in; what follows is told to `took`. */
@@ -183,10 +185,17 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
   async seatOf(agent: string): Promise<Seat | undefined> {
     const known = this.agents.get(agent);
     if (!known) return undefined;
-    // What a call of this node was given, this node knows best.
+    // What a call of this node was given, this node knows best, unless it stood still for long.
     const here = this.state.seats.get(agent);
-    const seat = here?.call?.node === this.node && this.given.has(here.call.offer) ? here : (await this.fresh()).seats.get(agent);
+    const isOwn = this.isCurrent && here?.call?.node === this.node && this.given.has(here.call.offer);
+    const seat = isOwn ? here : (await this.current()).seats.get(agent);
     return this.shown(agent, seat ?? emptySeat(known.skills, this.now()));
+  }
+
+  /** A node that the others took for dead learns that in one round, and what they did meanwhile in the next. */
+  private async current(): Promise<DeskState> {
+    const state = await this.fresh();
+    return this.isCurrent ? state : this.fresh();
   }
 
   async snapshot(): Promise<DeskView> {

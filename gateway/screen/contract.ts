@@ -149,7 +149,7 @@ export interface ScreenEvents {
   wrapUpDone: [agent: string];
   /**
    * The lease of a shown call ran out, here or on the page's own clock, and the call was taken off the screen. A call that
-   * is alive nevertheless offers itself and reveals again.
+   * is alive nevertheless offers itself and reveals again. Across nodes it is told only of calls that were offered again.
    */
   leaseLost: [agent: string, callId: string];
   /** The agent locked the screen: it is blank, and `gone` follows. The login stays. */

@@ -53,9 +53,12 @@ interface Shown {
   /** Whose screen was told of it last. */
   node: string;
   connectedAt: number | undefined;
-  /** When the call last said that it is alive. */
-  renewedAt: number;
+  /** When the call last said that it is alive, or the desk that the agent has it; by the clock that cannot be set, and by the one that counts on while a machine is paused. */
+  renewedAt: Moment;
 }
+
+interface Moment { readonly steady: number; readonly wall: number }
+const thisMoment = (): Moment => ({ steady: performance.now(), wall: Date.now() });
 
 /** A call of another node on a screen of this one. */
 interface Guest { readonly callId: string; readonly node: string; leaseUntil: number }
@@ -130,7 +133,7 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
     const warnings = before?.warnings ?? new Set<Warning>();
     const node = this.#placeOf(agent) ?? this.#bus.id;
     const now = performance.now();
-    this.#shown.set(agent, { call, offeredAt: now, warnings, node, connectedAt: before?.connectedAt, renewedAt: now });
+    this.#shown.set(agent, { call, offeredAt: now, warnings, node, connectedAt: before?.connectedAt, renewedAt: thisMoment() });
     this.#carryOut(node, agent, 'offer', [call]);
   }
 
@@ -191,8 +194,13 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
   renewLease(agent: string, callId: string): void {
     const shown = this.#shownCall(agent, callId);
     if (!shown) return;
-    shown.renewedAt = performance.now();
-    if (shown.node === this.#bus.id) return this.#renewHere(agent, shown);
+    if (this.#isStale(shown)) return this.#showAgain(agent, shown);
+    shown.renewedAt = thisMoment();
+    if (shown.node === this.#bus.id) {
+      // One that shows nothing was blanked by its lease, or by its page's.
+      if (this.#own.has(agent) && this.#local.callOn(agent) === undefined) return this.#showAgain(agent, shown);
+      return this.#local.renewLease(agent, callId);
+    }
     let calls = this.#renewals.get(shown.node);
     if (!calls) this.#renewals.set(shown.node, (calls = new Map<string, string>()));
     calls.set(agent, callId);
@@ -244,20 +252,27 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
   }
 
   /**
-   * A screen here that shows nothing while its call lives was blanked after this process had stood still for longer than
-   * the lease. What the other nodes did with the agent meanwhile, the desk knows.
+   * For a call that lives and is not on its screen any more, or ought not to be: this process stood still for longer than
+   * the lease, say. The others may have given the agent to another call meanwhile, so the desk is asked first.
    */
-  #renewHere(agent: string, shown: Shown): void {
+  #showAgain(agent: string, shown: Shown): void {
     const { callId } = shown.call;
-    const isBlank = (): boolean => this.#own.has(agent) && this.#local.callOn(agent) === undefined && !this.#guests.has(agent);
-    if (!isBlank()) return this.#local.renewLease(agent, callId);
+    // Whatever the order of timers after a standstill: what is shown goes first.
+    if (shown.node === this.#bus.id) this.#local.clear(agent, callId, 'leaseEnded');
     this.#inTurn(agent, async () => {
-      if (!isBlank() || !(await this.#mayShow(agent, callId))) return;
-      if (!isBlank() || this.#shown.get(agent) !== shown || shown.node !== this.#bus.id) return;
+      if (!(await this.#mayShow(agent, callId)) || this.#shown.get(agent) !== shown) return;
+      shown.renewedAt = thisMoment();
+      // The node of another screen is told by the next renewal, and asks the desk itself.
+      if (shown.node !== this.#bus.id || !this.#own.has(agent) || this.#local.callOn(agent) !== undefined || this.#guests.has(agent)) return;
       this.#log.info({ agent, callId }, 'a screen does not show this call: offered again');
       this.#offerAgain(agent, shown, this.#bus.id);
       this.emit('returned', agent, callId);
     });
+  }
+
+  /** Once it is, only the desk can say that the agent has this call still. */
+  #isStale({ renewedAt: { steady, wall } }: Shown): boolean {
+    return Math.max(performance.now() - steady, Date.now() - wall) >= this.#leaseMs;
   }
 
   #renewAll(): void {
@@ -291,7 +306,11 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
    */
   #offeredAfterLeaseLost(agent: string, callId: string): boolean {
     const shown = this.#shownCall(agent, callId);
-    if (!shown || performance.now() - shown.renewedAt >= this.#leaseMs) return false;
+    if (!shown || this.#isStale(shown)) return false;
+    if (shown.node === this.#bus.id) {
+      this.#showAgain(agent, shown);
+      return false;
+    }
     this.#offerAgain(agent, shown, shown.node);
     return true;
   }
@@ -399,7 +418,9 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
       this.#far.delete(agent);
       this.#tellPlace(agent, true);
       const shown = this.#shown.get(agent);
-      if (shown && (shown.node !== this.#bus.id || local.callOn(agent) !== shown.call.callId)) this.#offerAgain(agent, shown, this.#bus.id);
+      // One that is stale is looked at when its call says again that it lives.
+      if (shown && this.#isStale(shown)) shown.node = this.#bus.id;
+      else if (shown && (shown.node !== this.#bus.id || local.callOn(agent) !== shown.call.callId)) this.#offerAgain(agent, shown, this.#bus.id);
       this.emit('present', agent);
     });
     on('gone', (agent) => {
@@ -409,7 +430,8 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
     });
     on('returned', (agent, callId) => {
       // The node of a guest knows by the new place, and offers it again before it reveals.
-      if (this.#guests.get(agent)?.callId !== callId) this.emit('returned', agent, callId);
+      const shown = this.#shownCall(agent, callId);
+      if (this.#guests.get(agent)?.callId !== callId && !(shown && this.#isStale(shown))) this.emit('returned', agent, callId);
     });
     for (const event of ['wrapUpDone', 'locked', 'unlocked'] as const) on(event, (agent) => void this.emit(event, agent));
     for (const event of eventNames) {

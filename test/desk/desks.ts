@@ -31,16 +31,28 @@ export const times: Partial<DeskTimes> = { restMs: [10, 30], leaseMs: 1_500, bea
 
 export const silent = pino({ level: 'silent' });
 
-/** A link that can be cut, as a process is that ends or a cable that is pulled: nothing real can do that to one of several in this process. */
-export function cuttable(link: RedisLink): RedisLink & { cut(): void; mend(): void } {
+/**
+ * A link that can be cut, as a process is that ends or a cable that is pulled, or that stands still as a process does
+ * that is stopped: nothing real can do that to one of several in this process.
+ */
+export function cuttable(link: RedisLink): RedisLink & { cut(): void; mend(): void; standStill(): () => void } {
   let isCut = false;
+  let standing: Promise<void> | undefined;
   const listeners = new Map<() => void, (event: 'changed' | 'missed') => void>();
   const tell = (event: 'changed' | 'missed'): void => {
     for (const listener of listeners.values()) listener(event);
   };
   return {
-    run: (work) => (isCut ? Promise.reject(new VaultError('store_unreachable')) : link.run(work)),
-    subscribe: (channel, listener) => link.subscribe(channel, (message) => { if (!isCut) listener(message); }),
+    run: async (work) => {
+      await standing;
+      if (isCut) throw new VaultError('store_unreachable');
+      return link.run(work);
+    },
+    subscribe: (channel, listener) => link.subscribe(channel, (message) => {
+      if (isCut) return;
+      if (standing) void standing.then(() => listener(message));
+      else listener(message);
+    }),
     get ready() { return !isCut && link.ready; },
     on: (event, listener) => {
       link.on(event, listener);
@@ -53,11 +65,21 @@ export function cuttable(link: RedisLink): RedisLink & { cut(): void; mend(): vo
     close: () => Promise.resolve(),
     cut: () => { isCut = true; tell('changed'); },
     mend: () => { isCut = false; tell('changed'); tell('missed'); },
+    standStill: () => {
+      let goOn: () => void = () => undefined;
+      standing = new Promise((resolve) => { goOn = resolve; });
+      return () => {
+        standing = undefined;
+        goOn();
+      };
+    },
   };
 }
 
 export interface TestNode extends Node {
   mend(): void;
+  /** @returns ends it */
+  standStill(): () => void;
 }
 
 export const memoryNode = (): Node => ({ desk: new MemoryDesk({ agents, services: all, times }), cut: () => undefined });
@@ -67,5 +89,5 @@ export const newTenant = (): string => `tenant${(tenants += 1)}`;
 
 export function redisNode(link: RedisLink, tenant: string, node: string, own: Partial<DeskTimes> = {}, log = silent, staff = agents): TestNode {
   const way = cuttable(link);
-  return { desk: new RedisDesk({ agents: staff, services: all, times: { ...times, ...own }, node, link: way, prefix: 'tig', tenant, log }), cut: () => way.cut(), mend: () => way.mend() };
+  return { desk: new RedisDesk({ agents: staff, services: all, times: { ...times, ...own }, node, link: way, prefix: 'tig', tenant, log }), cut: () => way.cut(), mend: () => way.mend(), standStill: () => way.standStill() };
 }

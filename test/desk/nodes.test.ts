@@ -106,6 +106,40 @@ describe('two nodes', () => {
   });
 });
 
+describe('a node that stood still while the others went on', () => {
+  it('asks before it says that its call has its agent still', async () => {
+    const office = open(2);
+    office.comes('anna', 0);
+    const caller = office.arrives(1);
+    await until(() => caller.agent === 'anna', 'the offer');
+    office.answers(caller);
+    await office.quiet();
+    const goOn = nodes[1]!.standStill();
+    const other = office.arrives(0);
+    await until(() => other.agent === 'anna', 'the others to take her for free', 10_000);
+    office.faults.splice(0);
+    goOn();
+    expect((await nodes[1]!.desk.seatOf('anna'))?.callId).toBe(other.id);
+    await until(() => caller.state === 'waiting', 'the call to be told that it has lost her', 10_000);
+    expect(office.faults).toEqual([]);
+  }, 30_000);
+
+  it('and whose agents nobody took has them still', async () => {
+    const office = open(2);
+    office.comes('anna', 0);
+    const caller = office.arrives(1);
+    await until(() => caller.agent === 'anna', 'the offer');
+    office.answers(caller);
+    await office.quiet();
+    const goOn = nodes[1]!.standStill();
+    await until(async () => (await nodes[0]!.desk.seatOf('anna'))?.state === 'available', 'the others to take her for free', 10_000);
+    goOn();
+    expect((await nodes[1]!.desk.seatOf('anna'))?.callId).toBe(caller.id);
+    expect(caller.state).toBe('talking');
+    expect(office.faults).toEqual([]);
+  }, 30_000);
+});
+
 describe('a node that ends', () => {
   it('gives back what it has when it says so', async () => {
     const office = open(2);

@@ -92,6 +92,11 @@ export class RedisDesk extends DeskNode {
     return this.value.now();
   }
 
+  /** While Redis is away nobody can be asked. */
+  protected get isCurrent(): boolean {
+    return this.alone ? !this.link.ready : this.now() < this.heardAt + this.times.leaseMs;
+  }
+
   override occupy(agent: string, callId: string, service?: string, rings?: boolean): Promise<boolean> {
     // Whose screen is elsewhere may have a call there, and there is nobody to ask.
     if (this.alone && !this.isOurs(agent)) return Promise.resolve(false);

@@ -124,6 +124,23 @@ describe('one server', () => {
     await vault.close();
   });
 
+  it('whose answer to a claim was lost keeps nothing when the call could not even try again', async () => {
+    const { code } = await buildOnRedis(redis.config, [links[1]!], { tenant: 'twice' }).vault.create(session);
+    let asked = 0;
+    const run: RedisLink['run'] = async (work) => {
+      // The first answer is lost, what is asked next never gets there.
+      if ((asked += 1) !== 2) {
+        const answer = await links[0]!.run(work);
+        if (asked > 1) return answer;
+      }
+      throw new VaultError('store_unreachable');
+    };
+    const { nodes: [here, there] } = buildOnRedis(redis.config, [instead(links[0]!, { run }), links[1]!], { tenant: 'twice', doubtEveryMs: 100 });
+    for (let tries = 0; tries < 2; tries += 1) expect(await errorCode(here!.claim(code, 'call'))).toBe('store_unreachable');
+    await until(async () => (await there!.claim(code, 'another call')).ok, 'the code to be good again', 10_000);
+    await closeAll([here!, there!]);
+  });
+
   it('that takes no writes for want of replicas is like one that is away, and what it missed is made up for', async () => {
     const { vault } = buildOnRedis(redis.config, links, { doubtEveryMs: 100 });
     const [claimed, ended] = [await vault.create(session), await vault.create(session)];
