@@ -1,6 +1,11 @@
 /** The desk as the rest of the gateway knows it: calls that want an agent, agents, and who was brought together with whom. */
 import type { EventEmitter } from 'node:events';
 
+/** The desk cannot say. */
+export class DeskError extends Error {
+  override readonly name = 'DeskError';
+}
+
 export interface DeskAgent {
   readonly name: string;
   readonly displayName: string;
@@ -121,7 +126,10 @@ export interface Desk extends EventEmitter<DeskEvents> {
    * call they have; a phone or skills count from the next offer on.
    */
   replaceAgents(agents: readonly DeskAgent[]): void;
-  /** The agent's seat as it is on any node; undefined for a name that no agent has. */
+  /**
+   * The agent's seat as it is on any node; undefined for a name that no agent has.
+   * @throws DeskError when this node stood still and nobody can be asked what became of the agent meanwhile
+   */
   seatOf(agent: string): Promise<Seat | undefined>;
   /** Every seat that is not simply away, and every queue. */
   snapshot(): Promise<DeskView>;

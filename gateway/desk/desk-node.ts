@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { Desk, DeskAgent, DeskEvents, DeskView, FreedBecause, Outlook, Seat, Waiting } from './contract.js';
+import { DeskError, type Desk, type DeskAgent, type DeskEvents, type DeskView, type FreedBecause, type Outlook, type Seat, type Waiting } from './contract.js';
 import { deskTimes, type DeskAct, type DeskTimes, type StepContext } from './matching.js';
 import { outlooks } from './outlook.js';
 import { emptySeat, hasSkills, isStaffed, type DeskState, type Held, type InLine, type SeatRecord } from './state.js';
@@ -187,8 +187,9 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
     if (!known) return undefined;
     // What a call of this node was given, this node knows best, unless it stood still for long.
     const here = this.state.seats.get(agent);
-    const isOwn = this.isCurrent && here?.call?.node === this.node && this.given.has(here.call.offer);
-    const seat = isOwn ? here : (await this.current()).seats.get(agent);
+    const isGiven = here?.call?.node === this.node && this.given.has(here.call.offer);
+    const seat = isGiven && this.isCurrent ? here : (await this.current()).seats.get(agent);
+    if (seat?.call?.node === this.node && !this.isCurrent) throw new DeskError('what the others did with this agent cannot be known now');
     return this.shown(agent, seat ?? emptySeat(known.skills, this.now()));
   }
 

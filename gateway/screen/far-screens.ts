@@ -132,8 +132,11 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
     const before = this.#shownCall(agent, call.callId);
     const warnings = before?.warnings ?? new Set<Warning>();
     const node = this.#placeOf(agent) ?? this.#bus.id;
-    const now = performance.now();
-    this.#shown.set(agent, { call, offeredAt: now, warnings, node, connectedAt: before?.connectedAt, renewedAt: thisMoment() });
+    const shown: Shown = { call, offeredAt: performance.now(), warnings, node, connectedAt: before?.connectedAt, renewedAt: before?.renewedAt ?? thisMoment() };
+    this.#shown.set(agent, shown);
+    // News of a call that is not on its screen any more, or ought not to be, do not put it there.
+    const isOff = node === this.#bus.id && before && (this.#isStale(before) || (this.#own.has(agent) && this.#local.callOn(agent) !== call.callId));
+    if (isOff) return this.#showAgain(agent, shown);
     this.#carryOut(node, agent, 'offer', [call]);
   }
 

@@ -7,6 +7,7 @@ import { startRedis } from '../peers/redis.js';
 import { sleep, until } from '../peers/wait.js';
 import { startTopology, type Topology } from '../core-bridge/stores/topologies.js';
 import { openLinks } from '../core-bridge/stores/vaults.js';
+import { DeskError } from '../../gateway/desk/contract.js';
 import { agents, newTenant, redisNode, services, silent, times, type TestNode } from './desks.js';
 import { Office } from './office.js';
 
@@ -121,6 +122,25 @@ describe('a node that stood still while the others went on', () => {
     goOn();
     expect((await nodes[1]!.desk.seatOf('anna'))?.callId).toBe(other.id);
     await until(() => caller.state === 'waiting', 'the call to be told that it has lost her', 10_000);
+    expect(office.faults).toEqual([]);
+  }, 30_000);
+
+  it('does not say anything while nobody can be asked', async () => {
+    const office = open(2);
+    office.comes('anna', 0);
+    const caller = office.arrives(1);
+    await until(() => caller.agent === 'anna', 'the offer');
+    office.answers(caller);
+    await office.quiet();
+    const goOn = nodes[1]!.standStill();
+    const other = office.arrives(0);
+    await until(() => other.agent === 'anna', 'the others to take her for free', 10_000);
+    office.faults.splice(0);
+    nodes[1]!.cut();
+    goOn();
+    await expect(nodes[1]!.desk.seatOf('anna')).rejects.toThrow(DeskError);
+    nodes[1]!.mend();
+    await until(async () => (await nodes[1]!.desk.seatOf('anna').catch(() => undefined))?.callId === other.id, 'it to know', 10_000);
     expect(office.faults).toEqual([]);
   }, 30_000);
 

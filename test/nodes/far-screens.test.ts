@@ -418,6 +418,26 @@ describe('a process that stood still for longer than the lease', () => {
     expect([...messages(brams), ...messages(again)].filter(({ type }) => type === 'reveal')).toHaveLength(1);
   });
 
+  it('does not show a call again because there are news of it', async () => {
+    const { desk, nodes: [here] } = await startNodes(1, { ...fast, localLeaseMs: fast.leaseMs });
+    const page = await here!.open();
+    desk.set('anna', 'c1');
+    here!.screens.offer('anna', call('c1'));
+    alive(here!, 'anna', 'c1').reveal();
+    await until(() => here!.of('acknowledged').length === 1, 'the acknowledgement', soonMs);
+    standStill(fast.leaseMs + 1_000);
+    desk.set('anna', 'c2');
+    for (const guest of ['Bram', 'Cor']) {
+      here!.screens.offer('anna', call('c1', { guest: { name: guest, isJoined: true } }));
+      await sleep(300);
+    }
+    expect(page.shown).toBeUndefined();
+    expect(page.heard.at(-1)!.message.type).toMatch(/clear|beat/);
+    desk.set('anna', 'c1');
+    await until(() => page.shown?.name === 'Caller c1', 'the caller to be shown', soonMs);
+    expect(messages(page).findLast(({ type }) => type === 'offer')).toMatchObject({ call: { guest: { name: 'Cor' } } });
+  });
+
   it('shows no call on a page that opens then before the desk was asked', async () => {
     const { desk, nodes: [here] } = await startNodes(1, { ...fast, localLeaseMs: fast.leaseMs });
     await here!.open();

@@ -50,8 +50,11 @@ export class RedisDesk extends DeskNode {
   private readonly notBefore = new Map<string, number>();
   /** How often this node has written, as Redis has it; not at all, or forgotten by it, is 0. */
   private written = 0;
-  /** When the last write that held was sent. */
+  /** When the last write that held was sent, and the same by the clock that counts on while a machine is paused. */
   private heardAt = -Infinity;
+  private heardAtWall = -Infinity;
+  /** When this node went on alone, the others had not taken it for dead. */
+  private wasHeard = true;
   private isStale = true;
   private asking: (() => void)[] = [];
   private wake: () => void = () => undefined;
@@ -92,9 +95,15 @@ export class RedisDesk extends DeskNode {
     return this.value.now();
   }
 
-  /** While Redis is away nobody can be asked. */
+  /** While Redis is away nobody can be asked; who had not stood still before knows well enough. */
   protected get isCurrent(): boolean {
-    return this.alone ? !this.link.ready : this.now() < this.heardAt + this.times.leaseMs;
+    return this.alone ? !this.link.ready && this.wasHeard : this.isHeard;
+  }
+
+  /** The others have heard of this node within its lease. */
+  private get isHeard(): boolean {
+    const { leaseMs } = this.times;
+    return this.now() < this.heardAt + leaseMs && Date.now() < this.heardAtWall + leaseMs;
   }
 
   override occupy(agent: string, callId: string, service?: string, rings?: boolean): Promise<boolean> {
@@ -178,7 +187,7 @@ export class RedisDesk extends DeskNode {
         this.isStale = false;
         if (!this.adopt(await this.value.read(this.known))) return 0;
       }
-      const now = this.now();
+      const [now, wall] = [this.now(), Date.now()];
       const acts = [...this.acts];
       const bye = acts.length === 0 && !this.hasAnything && this.written > 0;
       const step = advance(this.known.state, bye ? [{ do: 'bye' }] : acts, this.context(now, true));
@@ -195,6 +204,7 @@ export class RedisDesk extends DeskNode {
       if (stands.state === step.state) {
         this.known = stands;
         this.heardAt = now;
+        this.heardAtWall = wall;
         this.written = step.state.nodes.get(this.node)?.seq ?? 0;
         this.acts.splice(0, acts.length);
         this.took(stands.state, acts, step.refused);
@@ -234,7 +244,7 @@ export class RedisDesk extends DeskNode {
     // What comes up from here on waits for the answer.
     const part = this.known.state;
     for (let attempts = 0; attempts < MOST_ATTEMPTS && !this.closed; attempts += 1) {
-      const sentAt = this.now();
+      const [sentAt, sentAtWall] = [this.now(), Date.now()];
       const step = advance(stands.state, [{ do: 'rejoin', part, settleMs: this.settleMs(stands) }], this.context(sentAt, true));
       // Who lost something too is to know at once.
       const answer = await this.value.write(stands, step.state, EVERYBODY);
@@ -247,6 +257,7 @@ export class RedisDesk extends DeskNode {
       this.alone = false;
       this.known = answer;
       this.heardAt = sentAt;
+      this.heardAtWall = sentAtWall;
       this.written = step.state.nodes.get(this.node)?.seq ?? 0;
       this.seatAgain();
       this.took(answer.state, [], []);
@@ -313,6 +324,7 @@ export class RedisDesk extends DeskNode {
     const taken = underWay ? this.acts.splice(0, underWay.acts) : [];
     this.underWay = undefined;
     this.alone = true;
+    this.wasHeard = this.isHeard;
     this.aloneSince = this.now();
     this.gaveUpOffers = false;
     for (const agent of this.screens.keys()) if (whole.seats.get(agent)?.node !== this.node) this.holdBack(agent);
