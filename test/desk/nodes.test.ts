@@ -7,9 +7,9 @@ import { startRedis } from '../peers/redis.js';
 import { sleep, until } from '../peers/wait.js';
 import { startTopology, type Topology } from '../core-bridge/stores/topologies.js';
 import { openLinks } from '../core-bridge/stores/vaults.js';
-import { DeskError } from '../../gateway/desk/contract.js';
+import { DeskError, type Seat } from '../../gateway/desk/contract.js';
 import { agents, newTenant, redisNode, services, silent, times, type TestNode } from './desks.js';
-import { Office } from './office.js';
+import { Office, type Caller } from './office.js';
 
 const peers = new Peers();
 let redis: Topology;
@@ -31,6 +31,17 @@ function open(count: number, own = times): Office {
   tenant = newTenant();
   nodes = Array.from({ length: count }, (_none, index) => redisNode(links[index]!, tenant, `${tenant}-${index}`, own));
   return new Office(nodes, agents);
+}
+
+/** Anna, whose screen is on the first node, talks with a caller of the second. */
+async function conversation(): Promise<{ office: Office; caller: Caller }> {
+  const office = open(2);
+  office.comes('anna', 0);
+  const caller = office.arrives(1);
+  await until(() => caller.agent === 'anna', 'the offer');
+  office.answers(caller);
+  await office.quiet();
+  return { office, caller };
 }
 
 describe('two nodes', () => {
@@ -108,53 +119,46 @@ describe('two nodes', () => {
 });
 
 describe('a node that stood still while the others went on', () => {
-  it('asks before it says that its call has its agent still', async () => {
-    const office = open(2);
-    office.comes('anna', 0);
-    const caller = office.arrives(1);
-    await until(() => caller.agent === 'anna', 'the offer');
-    office.answers(caller);
-    await office.quiet();
-    const goOn = nodes[1]!.standStill();
+  /** In the middle of a conversation the node of the call stands still, until `goOn`. */
+  async function standing(): Promise<{ office: Office; caller: Caller; goOn: () => void; seat: () => Promise<Seat | undefined> }> {
+    const { office, caller } = await conversation();
+    return { office, caller, goOn: nodes[1]!.standStill(), seat: () => nodes[1]!.desk.seatOf('anna') };
+  }
+
+  /** The others give her to a call of theirs. */
+  async function given(office: Office): Promise<Caller> {
     const other = office.arrives(0);
     await until(() => other.agent === 'anna', 'the others to take her for free', 10_000);
+    // As docs/decisions/0013 says.
     office.faults.splice(0);
+    return other;
+  }
+
+  it('asks before it says that its call has its agent still', async () => {
+    const { office, caller, goOn, seat } = await standing();
+    const other = await given(office);
     goOn();
-    expect((await nodes[1]!.desk.seatOf('anna'))?.callId).toBe(other.id);
+    expect((await seat())?.callId).toBe(other.id);
     await until(() => caller.state === 'waiting', 'the call to be told that it has lost her', 10_000);
     expect(office.faults).toEqual([]);
   }, 30_000);
 
   it('does not say anything while nobody can be asked', async () => {
-    const office = open(2);
-    office.comes('anna', 0);
-    const caller = office.arrives(1);
-    await until(() => caller.agent === 'anna', 'the offer');
-    office.answers(caller);
-    await office.quiet();
-    const goOn = nodes[1]!.standStill();
-    const other = office.arrives(0);
-    await until(() => other.agent === 'anna', 'the others to take her for free', 10_000);
-    office.faults.splice(0);
+    const { office, goOn, seat } = await standing();
+    const other = await given(office);
     nodes[1]!.cut();
     goOn();
-    await expect(nodes[1]!.desk.seatOf('anna')).rejects.toThrow(DeskError);
+    await expect(seat()).rejects.toThrow(DeskError);
     nodes[1]!.mend();
-    await until(async () => (await nodes[1]!.desk.seatOf('anna').catch(() => undefined))?.callId === other.id, 'it to know', 10_000);
+    await until(async () => (await seat().catch(() => undefined))?.callId === other.id, 'it to know', 10_000);
     expect(office.faults).toEqual([]);
   }, 30_000);
 
   it('and whose agents nobody took has them still', async () => {
-    const office = open(2);
-    office.comes('anna', 0);
-    const caller = office.arrives(1);
-    await until(() => caller.agent === 'anna', 'the offer');
-    office.answers(caller);
-    await office.quiet();
-    const goOn = nodes[1]!.standStill();
+    const { office, caller, goOn, seat } = await standing();
     await until(async () => (await nodes[0]!.desk.seatOf('anna'))?.state === 'available', 'the others to take her for free', 10_000);
     goOn();
-    expect((await nodes[1]!.desk.seatOf('anna'))?.callId).toBe(caller.id);
+    expect((await seat())?.callId).toBe(caller.id);
     expect(caller.state).toBe('talking');
     expect(office.faults).toEqual([]);
   }, 30_000);
@@ -377,12 +381,7 @@ describe('a node that is cut off from Redis', () => {
   }, 60_000);
 
   it('for long keeps its conversations; an agent whom the others took for free is told', async () => {
-    const office = open(2);
-    office.comes('anna', 0);
-    const caller = office.arrives(1);
-    await until(() => caller.agent === 'anna', 'the offer');
-    office.answers(caller);
-    await office.quiet();
+    const { office, caller } = await conversation();
     nodes[1]!.cut();
     await until(async () => (await nodes[0]!.desk.seatOf('anna'))?.state === 'available', 'the lease to end', 10_000);
     expect(caller.state).toBe('talking');
