@@ -376,8 +376,7 @@ export class FarSide {
       case 'outside': return this.outsideAddress(destination.number) === undefined ? undefined : { kind: 'outside', number: destination.number };
       case 'agent': {
         if (destination.name === call.state.agent) return undefined;
-        const seat = await call.incoming.tenant.desk.seatOf(destination.name);
-        if (seat?.state !== 'available') return 'busy';
+        if (!(await call.incoming.tenant.desk.isAvailable(destination.name))) return 'busy';
         return { kind: 'agent', wanted: { agent: destination.name, until: Date.now() + wantedForMs + call.context.config.calls.ringTimeoutMs } };
       }
     }

@@ -55,7 +55,7 @@ export class GuestSide {
     const { desk } = call.incoming.tenant;
     const mayAsk = () => isWithAgent(call.state) && call.state.agent === by && !call.state.guest && !call.state.successor && this.far.talking;
     if (!mayAsk() || colleague === by) return 'unknown';
-    if ((await desk.seatOf(colleague))?.state !== 'available' || !(await desk.occupy(colleague, call.id, call.service.name, true))) return 'busy';
+    if (!(await desk.isAvailable(colleague)) || !(await desk.occupy(colleague, call.id, call.service.name, true))) return 'busy';
     if (!mayAsk()) {
       // The call has moved on; to this very colleague, perhaps, whose seat is not ours to free then.
       if (call.state.agent !== colleague) desk.free(colleague, call.id, 'moved');

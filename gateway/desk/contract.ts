@@ -131,6 +131,8 @@ export interface Desk extends EventEmitter<DeskEvents> {
    * @throws DeskError when this node stood still and nobody can be asked what became of the agent meanwhile
    */
   seatOf(agent: string): Promise<Seat | undefined>;
+  /** Whether the agent would be given a call now. Not knowing is no. */
+  isAvailable(agent: string): Promise<boolean>;
   /** Every seat that is not simply away, and every queue. */
   snapshot(): Promise<DeskView>;
   /** Calls of this node in the line. */

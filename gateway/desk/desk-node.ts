@@ -193,6 +193,15 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
     return this.shown(agent, seat ?? emptySeat(known.skills, this.now()));
   }
 
+  async isAvailable(agent: string): Promise<boolean> {
+    try {
+      return (await this.seatOf(agent))?.state === 'available';
+    } catch (error) {
+      if (error instanceof DeskError) return false;
+      throw error;
+    }
+  }
+
   /** A node that the others took for dead learns that in one round, and what they did meanwhile in the next. */
   private async current(): Promise<DeskState> {
     const state = await this.fresh();

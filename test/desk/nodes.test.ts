@@ -149,6 +149,7 @@ describe('a node that stood still while the others went on', () => {
     nodes[1]!.cut();
     goOn();
     await expect(seat()).rejects.toThrow(DeskError);
+    expect(await nodes[1]!.desk.isAvailable('anna')).toBe(false);
     nodes[1]!.mend();
     await until(async () => (await seat().catch(() => undefined))?.callId === other.id, 'it to know', 10_000);
     expect(office.faults).toEqual([]);
