@@ -195,5 +195,5 @@ describe('a citizen who is to be called back', () => {
     expect(told).toEqual([expect.objectContaining({ level: 40, promises: 1 })]);
     expect(lines.some((line) => line.includes('"reason":"drained"'))).toBe(true);
     expect(lines.join('\n')).not.toContain(number.slice(3));
-  }, 120_000);
+  }, 240_000);
 });
