@@ -126,7 +126,7 @@ describe('a receiver that fails', () => {
 
   it('or does not answer, or is not there, costs no more than the time it has', async () => {
     const { url } = await receiver((_post, nth) => (nth === 1 ? 'nothing' : { status: 204 }));
-    const { sender: hook, outcomes } = sender(url, { timeoutMs: 150 });
+    const { sender: hook, outcomes } = sender(url, { timeoutMs: 1_000 });
     hook.offer(event(1));
     await until(() => outcomes.includes('delivered'), 'the second try');
     expect(outcomes).toEqual(['retried', 'delivered']);
