@@ -1,14 +1,12 @@
 /** A gateway that stands still for seconds (a paused machine, a swap that thrashes) while people talk: they and the agent's screen go on. */
 import { afterEach, expect, it } from 'vitest';
-import { Peers, sleep } from '../peers/index.js';
+import { Peers, sleep, standStill } from '../peers/index.js';
 import { attributes, sceneWithSippAgent, typeCode } from './support.js';
 
 const peers = new Peers();
 afterEach(() => peers.stopAll());
 
 const answering = { kind: 'answer', afterMs: 100, hangupAfterMs: 600_000 } as const;
-/** This process is the gateway, and the agent's page as well; phones and engines go on. */
-const standStill = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 it.each([
   // Less than the lease of what is shown, which may be three seconds old.
@@ -23,6 +21,7 @@ it.each([
   const before = screen.shown;
   expect(before?.fields).not.toBeNull();
   const stoodStillAt = performance.now();
+  // This process is the gateway, and the agent's page as well; phones and engines go on.
   standStill(ms);
   await sleep(5_000);
   const since = screen.heard.filter(({ at, message }) => at > stoodStillAt && message.type !== 'beat' && message.type !== 'lease').map(({ message }) => message.type);

@@ -1,15 +1,12 @@
 import { afterEach, expect, it } from 'vitest';
 import { TimedKeys } from '../../ivr/timed-keys.js';
+import { standStill } from '../peers/wait.js';
 import { newCall } from './fake-voice.js';
 
 // In real time: a process that stands still is what this is about.
 const { voice, call } = newCall();
 const keys = new TimedKeys(voice, call.signal);
 afterEach(() => keys.stopTimer());
-
-function standStill(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-}
 
 it('lets time run out', async () => {
   keys.startTimer(50);

@@ -11,7 +11,7 @@ import { FarScreens, type FarScreensOptions } from '../../gateway/screen/far-scr
 import { keepingLog } from '../core-bridge/fixtures.js';
 import { Peers } from '../peers/process.js';
 import { startRedis } from '../peers/redis.js';
-import { sleep, until } from '../peers/wait.js';
+import { sleep, standStill, until } from '../peers/wait.js';
 import { call, password, revelation, startListener, type Listener } from '../screen/listener.js';
 import { configOf, eavesdrop, soonMs, startBus } from './nodes.js';
 
@@ -391,8 +391,6 @@ describe('what is lost on the way', () => {
 });
 
 describe('a process that stood still for longer than the lease', () => {
-  const standStill = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-
   it.each([1, 2])('shows its call again, on %i node(s), if the agent has it still', async (count) => {
     const { desk, nodes } = await startNodes(count, { ...fast, localLeaseMs: fast.leaseMs });
     const [here, there] = [nodes[0]!, nodes.at(-1)!];

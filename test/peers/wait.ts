@@ -16,3 +16,8 @@ export async function until<T>(check: () => T | Promise<T>, what: string, timeou
     await sleep(everyMs);
   }
 }
+
+/** Lets this process stand still, as one does that is stopped or whose machine is paused; others go on. */
+export function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}

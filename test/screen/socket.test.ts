@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { standStill } from '../peers/wait.js';
 import { call, login, revelation, startListener, until, type Listener } from './listener.js';
 
 interface Page {
@@ -350,7 +351,7 @@ describe('one screen, one call, one acknowledgement', () => {
   it('takes in what pages said while this process stood still before it calls one dead', async () => {
     const page = await open((await login(listener.origin)).cookie);
     page.say({ type: 'beat' });
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
+    standStill(2000);
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(page.closed()).toBeUndefined();
     expect(listener.screens.isPresent('anna')).toBe(true);
