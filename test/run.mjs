@@ -59,7 +59,7 @@ const filters = engines ? ['test/engines', 'test/e2e', ...words] : words;
 
 function run(what, program, programArgs) {
   console.error(`\n== ${what}`);
-  const env = { ...process.env, TEST_LEAVE_OUT: [...leftOut].join(',') };
+  const env = { ...process.env, TEST_LEAVE_OUT: [...leftOut].join(','), TEST_AS_BUILT: '1' };
   const done = spawnSync(process.execPath, [path.join(root, program), ...programArgs], { cwd: root, stdio: 'inherit', env });
   if (done.status !== 0) process.exit(done.status ?? 1);
 }

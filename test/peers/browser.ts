@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 
 /** Debian's Chromium, headless, that talks to nobody but the pages it is told to open. */
 export interface TestBrowser {
@@ -19,6 +19,8 @@ export function chromiumPath(): string | undefined {
 export async function startBrowser(): Promise<TestBrowser> {
   const executablePath = chromiumPath();
   if (executablePath === undefined) throw new Error('no Chromium found: install the Debian package chromium, or set CHROMIUM_PATH');
+  // Loaded when it is wanted: most tests have phones only.
+  const { chromium } = await import('playwright-core');
   const browser = await chromium.launch({
     executablePath,
     args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],

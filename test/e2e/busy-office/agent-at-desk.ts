@@ -107,8 +107,8 @@ export class AgentAtDesk {
       if (this.office.random() < 0.5) before.close();
       const page = await before.again(url);
       this.sitDown(page);
-      // What a person chose stays chosen; a page of the test does not remember it by itself.
-      if (this.onBreak) page.setAvailable(false);
+      // A person sees what the new page says of them, and sets it right: a break may have begun or ended on the way.
+      page.setAvailable(!this.onBreak);
     } finally {
       before.close();
       this.moving = false;
