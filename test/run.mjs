@@ -6,13 +6,13 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { root, setUp } from '../gateway/launch/setup.mjs';
 
-/** Debian packages the suites need: the program that shows it is there, the package, the suites without it. */
+/** Debian packages the suites need: the program that shows it is there (or another one that serves), the package, the suites without it. */
 const peers = [
   // Its keys and tones leave by raw sockets.
   { program: 'sipp', package: 'sip-tester', suites: ['test/peers', 'test/e2e', 'test/phone', 'test/process'], root: true },
   { program: 'baresip', package: 'baresip', suites: ['test/peers', 'test/e2e', 'test/phone'] },
   { program: 'redis-server', package: 'redis-server', suites: ['test/peers', 'test/sign-in', 'test/core-bridge', 'test/desk', 'test/nodes', 'test/supervisor', 'test/e2e'] },
-  { program: 'chromium', package: 'chromium', suites: ['test/screen', 'test/sign-in', 'test/supervisor', 'test/e2e', 'test/core-bridge/demo', 'test/peers'] },
+  { program: 'chromium-headless-shell', or: 'chromium', package: 'chromium-headless-shell', suites: ['test/screen', 'test/sign-in', 'test/supervisor', 'test/e2e', 'test/core-bridge/demo', 'test/peers'] },
   { program: 'sox', package: 'sox', suites: ['test/ivr', 'test/peers'] },
   { program: 'espeak-ng', package: 'espeak-ng', suites: ['test/ivr'] },
 ];
@@ -23,16 +23,20 @@ const ci = Boolean(process.env.CI);
 
 setUp();
 
+const lacks = ({ program, or }) => !has(program) && !(or && has(or));
+
 let missing = peers.filter(({ program }) => !has(program));
 if (missing.length > 0 && isRoot && has('apt-get')) {
+  const quiet = { stdio: ['ignore', 'ignore', 2], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+  const install = (packages) => spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quiet);
   const packages = missing.map((peer) => peer.package);
   console.error(`Installing for the tests: ${packages.join(' ')} ...`);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const quiet = { stdio: ['ignore', 'ignore', 2], env };
   spawnSync('apt-get', ['update', '-qq'], quiet);
-  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quiet);
-  missing = peers.filter(({ program }) => !has(program));
+  install(packages);
+  // One that this release does not have keeps all of them from being installed.
+  for (const peer of missing.filter(lacks)) if (install([peer.package]).status !== 0 && peer.or) install([peer.or]);
 }
+missing = missing.filter(lacks);
 const powerless = peers.filter((peer) => peer.root && !isRoot && !missing.includes(peer));
 const leftOut = new Set([...missing, ...powerless].flatMap(({ suites }) => suites));
 if (powerless.length > 0) {

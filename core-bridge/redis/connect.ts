@@ -2,7 +2,7 @@ import { EventEmitter, setMaxListeners } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { VaultError } from '../vault/vault.js';
-import { openClient, type RedisClient, type RedisCommands, type RedisConfig } from './client.js';
+import type { RedisClient, RedisCommands, RedisConfig } from './client.js';
 
 export type { RedisCommands, RedisConfig } from './client.js';
 
@@ -125,6 +125,8 @@ class Link extends EventEmitter<{ changed: []; missed: [] }> implements RedisLin
 
   /** From now until closed: one client after another. */
   async #live(): Promise<void> {
+    // Loaded where it is used: it is the largest part of what a gateway loads.
+    const { openClient } = await import('./client.js');
     for (let tries = 0; !this.#closing.signal.aborted; tries += 1) {
       const { opened, client } = openClient(this.#config, (error) => { this.#fault = faultOf(error); });
       try {

@@ -1,6 +1,5 @@
 /** The auditor's pages: who may look, what they see, and that it is recorded that they looked. */
 import { rmSync } from 'node:fs';
-import axe from 'axe-core';
 import fastify, { type FastifyBaseLogger } from 'fastify';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -13,6 +12,7 @@ import { chromiumPath, freePort, Peers, scratchFolder, startBrowser } from '../p
 import { account, password } from '../screen/listener.js';
 import { tenant } from '../sign-in/door.js';
 import { Visitor } from '../sign-in/visitor.js';
+import { violations } from '../support/axe.js';
 import { linesOf, openTrail, parsed, silent, trailFiles } from './support.js';
 
 const peers = new Peers();
@@ -158,9 +158,7 @@ describe('what they see', () => {
     for (const width of [1280, 360]) {
       await page.setViewportSize({ width, height: 800 });
       await page.goto(`${origin}/audit`);
-      // The page's rules allow no foreign code: axe is brought in beside them.
-      await page.evaluate(axe.source);
-      expect(await page.evaluate('axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes.map(({ html }) => html).join(" ")))')).toEqual([]);
+      expect(await violations(page)).toEqual([]);
       expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true);
     }
     await page.keyboard.press('Tab');

@@ -1,6 +1,6 @@
 /** A gateway as it runs in production: its own main program with a configuration file, in processes of its own. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { generateKeyPairSync, randomBytes, scryptSync } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import os from 'node:os';
@@ -8,6 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ownPromptsPath } from '../../gateway/app.js';
 import { freePort } from '../peers/ports.js';
+import { demoPasswordHash } from '../support/password.js';
 import type { Gateway } from './load/protocol.js';
 import type { MemoryReading } from './memory-probe.js';
 import { childrenOf, cpuMs, listenerOn } from './process-usage.js';
@@ -38,15 +39,6 @@ export interface GatewayProcessOptions {
   asNpmStart?: boolean;
 }
 
-/** Of "demo", at the lowest cost the gateway takes: hundreds of agents log in before each run. */
-function cheapPasswordHash(): string {
-  const salt = randomBytes(16);
-  const b64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
-  return `$scrypt$ln=14,r=8,p=1$${b64(salt)}$${b64(scryptSync('demo', salt, 32, { N: 2 ** 14, r: 8, p: 1 }))}`;
-}
-
-let passwordHash: string | undefined;
-
 function hostPort(text: string): { host: string; port: number } {
   const [host, port] = text.split(':');
   return { host: host!, port: Number(port) };
@@ -67,7 +59,6 @@ export class GatewayProcess {
   ) {}
 
   static async start(options: GatewayProcessOptions): Promise<GatewayProcess> {
-    const password = (passwordHash ??= cheapPasswordHash());
     const folder = mkdtempSync(path.join(os.tmpdir(), 'gateway-bench-'));
     const ours = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const plugin = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -83,7 +74,7 @@ export class GatewayProcess {
         : { rtpPorts },
       trunks: [{ name: 'bench', addresses: ['127.0.0.0/8'], bridge: 'anchored' }],
       services: [{ name: 'Burgerzaken', numbers: [number], purposes: ['report_move'], language: 'nl' }],
-      agents: Array.from({ length: options.agents }, (_, i) => ({ name: `agent${i}`, displayName: `Agent ${i}`, password, phone: `sip:agent${i}@${options.agentsSip}` })),
+      agents: Array.from({ length: options.agents }, (_, i) => ({ name: `agent${i}`, displayName: `Agent ${i}`, password: demoPasswordHash, phone: `sip:agent${i}@${options.agentsSip}` })),
       idContact: {
         phoneNumber: number,
         decryptionKey: { type: 'EC', key: ours.privateKey.export(secret) },

@@ -10,6 +10,7 @@ import { Metrics } from '../../gateway/ops/metrics.js';
 import { agentsListener } from '../../gateway/sign-in/listener.js';
 import { SignIn } from '../../gateway/sign-in/sign-in.js';
 import { until } from '../peers/index.js';
+import { demoPasswordHash } from '../support/password.js';
 
 export const crmToken = 'a-token-of-the-CRM-for-tests-only';
 export const annaToken = 'a-token-of-annas-desktop-for-tests';
@@ -38,7 +39,7 @@ export interface CtiListenerOptions {
 const tenant = (name: string, number: string, agents: string[], cti: Record<string, unknown>) => ({
   name,
   services: [{ name: 'Burgerzaken', numbers: [number], purposes: ['move'] }],
-  agents: agents.map((agent, i) => ({ name: agent, password: '$scrypt$ln=15,r=8,p=1$siks4cF4XpoFUMN937VjKA$9mdw1EKFeq6VoZ09m0AMRGeBN1J1w3p5gN126LVHBFU', phone: `sip:${agent}@127.0.0.1:507${i}` })),
+  agents: agents.map((agent, i) => ({ name: agent, password: demoPasswordHash, phone: `sip:${agent}@127.0.0.1:507${i}` })),
   idContact: { phoneNumber: number },
   cti,
 });

@@ -107,7 +107,7 @@ it('five hundred calls on two nodes: never a wrong identity, never two calls, fi
     store: redisStore(redis),
     calls: { ackTimeoutMs: 15_000, ringTimeoutMs: 20_000, firstDigitMs: 60_000, interDigitMs: 30_000 },
     // Codes of those who left before they were looked up are soon gone by themselves.
-    codes: { lifetimeSeconds: 60 },
+    codes: { lifetimeSeconds: 30 },
     sessions: { reclaimGraceSeconds: 2 },
     more: {
       service: { queue: queueOf(services[0]), numbers: [services[0].number] },

@@ -1,11 +1,11 @@
 /** The supervisor's page in a real browser during real calls, on one node and on two. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
-import { hashPassword } from '../../config/index.js';
 import { Phone, tone, type PhoneCall } from '../../gateway/phone/index.js';
 import { chromiumPath, Peers, startBrowser, until } from '../peers/index.js';
 import { startRedis } from '../peers/redis.js';
 import { redisStore, TestGateway, type TestGatewayOptions } from '../support/gateway.js';
+import { demoPasswordHash } from '../support/password.js';
 import { attributes, dialled } from './support.js';
 
 const peers = new Peers();
@@ -23,7 +23,7 @@ async function openPhone(): Promise<Phone> {
 
 async function gatewayWith(phone: Phone, options: Partial<TestGatewayOptions> = {}): Promise<TestGateway> {
   // An account beside the agents: it has no phone.
-  const hans = { name: 'hans', displayName: 'Hans de Boer', roles: ['supervisor'], password: await hashPassword('demo'), phone: 'sip:nobody@127.0.0.1:9' };
+  const hans = { name: 'hans', displayName: 'Hans de Boer', roles: ['supervisor'], password: demoPasswordHash, phone: 'sip:nobody@127.0.0.1:9' };
   return peers.add(await TestGateway.start({ agents: [{ name: 'anna', phone: phone.uri }, { name: 'hans', phone: hans.phone }], more: { agents: { hans } }, ...options }));
 }
 

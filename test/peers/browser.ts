@@ -9,7 +9,8 @@ export interface TestBrowser {
   stop(): Promise<void>;
 }
 
-const places = [process.env['CHROMIUM_PATH'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+/** The one without windows of its own first: the same engine at half the work. */
+const places = [process.env['CHROMIUM_PATH'], '/usr/bin/chromium-headless-shell', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
 /** Where Chromium is on this machine, if anywhere. */
 export function chromiumPath(): string | undefined {
@@ -18,7 +19,7 @@ export function chromiumPath(): string | undefined {
 
 export async function startBrowser(): Promise<TestBrowser> {
   const executablePath = chromiumPath();
-  if (executablePath === undefined) throw new Error('no Chromium found: install the Debian package chromium, or set CHROMIUM_PATH');
+  if (executablePath === undefined) throw new Error('no Chromium found: install the Debian package chromium-headless-shell or chromium, or set CHROMIUM_PATH');
   // Loaded when it is wanted: most tests have phones only.
   const { chromium } = await import('playwright-core');
   const browser = await chromium.launch({

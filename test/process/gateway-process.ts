@@ -4,8 +4,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { hashPassword } from '../../config/index.js';
 import { freePort, freePorts, until } from '../peers/index.js';
+import { demoPasswordHash } from '../support/password.js';
 
 export const root = path.resolve(import.meta.dirname, '../..');
 
@@ -104,11 +104,8 @@ export async function somePorts(): Promise<Ports> {
   return { public: await freePort(), core: await freePort(), agents: await freePort(), ops: await freePort(), sip: await freePort(), phone: await freePort() };
 }
 
-let hash: Promise<string> | undefined;
-
 /** A configuration that holds, as an object of the file's shape; nothing of the demo unless asked. */
 export async function configuration(ports: Ports, { demo = false } = {}): Promise<Record<string, unknown>> {
-  const password = await (hash ??= hashPassword('demo'));
   const key = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const rtp = await freePorts(40);
   return {
@@ -118,7 +115,7 @@ export async function configuration(ports: Ports, { demo = false } = {}): Promis
     media: { host: '127.0.0.1', rtpPorts: { min: rtp, max: rtp + 39 } },
     trunks: [{ name: 'loopback', addresses: ['127.0.0.0/8'] }],
     services: [{ name: 'Burgerzaken', numbers: ['*'], purposes: ['report_move'], language: 'nl' }],
-    agents: [{ name: 'anna', displayName: 'Anna', password, phone: `sip:anna@127.0.0.1:${ports.phone}` }],
+    agents: [{ name: 'anna', displayName: 'Anna', password: demoPasswordHash, phone: `sip:anna@127.0.0.1:${ports.phone}` }],
     idContact: {
       phoneNumber: '+31 20 123 4567',
       ...(demo

@@ -1,16 +1,15 @@
 /** Every state of the screen for people who see, hear and move differently: axe, 320 px, large text, the system's colours. */
 import { mkdirSync } from 'node:fs';
-import axe from 'axe-core';
 import fastify from 'fastify';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser, type TestBrowser } from '../peers/browser.js';
+import { violations } from '../support/axe.js';
 import { call, logInOn, startListener, until, type Listener } from './listener.js';
 import { office, states, type State } from './states.js';
 
 /** Set to a folder to keep a picture of each. */
 const pictures = process.env['SCREEN_PICTURES'];
-const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const widths = [[1280, 800], [320, 640]] as const;
 
 let browser: TestBrowser;
@@ -39,11 +38,6 @@ async function picture(page: Page, name: string): Promise<void> {
   if (!pictures) return;
   mkdirSync(pictures, { recursive: true });
   await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
-}
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  return page.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(rules)} }).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`);
 }
 
 describe('every state of the screen', { timeout: 60_000 }, () => {

@@ -7,12 +7,12 @@
  */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import axe from 'axe-core';
 import type { BrowserContext, Frame, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { HandOversHere, newFrameSecret, type HandOver } from '../../gateway/sign-in/hand-over.js';
 import { startBrowser, type TestBrowser } from '../peers/browser.js';
 import { freePort } from '../peers/ports.js';
+import { violations } from '../support/axe.js';
 import { Peers, scratchFolder } from '../peers/process.js';
 import { makeCertificate } from '../peers/redis.js';
 import { until } from '../peers/wait.js';
@@ -243,8 +243,7 @@ it('axe finds nothing on them, at two widths, light and dark', async () => {
       await page.emulateMedia({ colorScheme });
       for (const width of [320, 900]) {
         await page.evaluate(`document.querySelector('iframe').width = ${width}`);
-        await frame().evaluate(axe.source);
-        expect(await frame().evaluate('axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes.map(({ html }) => html).join(" ")))'), `${what}, ${colorScheme}, ${width} px`).toEqual([]);
+        expect(await violations(frame()), `${what}, ${colorScheme}, ${width} px`).toEqual([]);
         expect(await frame().evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true);
         if (process.env['SCREEN_PICTURES']) await page.screenshot({ path: `${process.env['SCREEN_PICTURES']}/framed-${what}-${width}-${colorScheme}.png` });
       }
@@ -257,8 +256,7 @@ it('axe finds nothing on them, at two widths, light and dark', async () => {
   await check('waiting');
   await prove(tab, 'anna');
   await tab.getByText('U kunt dit tabblad sluiten.').waitFor();
-  await tab.evaluate(axe.source);
-  expect(await tab.evaluate('axe.run(document).then(({ violations }) => violations.map(({ id }) => id))')).toEqual([]);
+  expect(await violations(tab)).toEqual([]);
 }, 60_000);
 
 it('a sign-in waits for its frame for a moment, is taken once, and not too many wait', async () => {

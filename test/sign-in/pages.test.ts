@@ -1,10 +1,10 @@
 /** The pages of the door in Chromium: for everybody to use, and what happens on a screen that is locked. */
-import axe from 'axe-core';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { startBrowser, type TestBrowser } from '../peers/browser.js';
 import { Peers } from '../peers/process.js';
 import { until } from '../peers/wait.js';
+import { violations } from '../support/axe.js';
 import { call, revelation } from '../screen/listener.js';
 import { account, password, startDoor, tenant, type TestDoor } from './door.js';
 import { oidcConfig } from './provider.js';
@@ -29,17 +29,13 @@ afterEach(async () => {
   await peers.stopAll();
 });
 
-const levels = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-
 /** What axe finds, narrow and wide, light and dark, and what stands beside the window. */
 async function looksGood(what: string): Promise<void> {
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
     for (const width of [320, 1280]) {
       await page.setViewportSize({ width, height: 800 });
-      await page.evaluate(axe.source);
-      const found = await page.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(levels)} }).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`);
-      expect(found, `${what}, ${colorScheme}, ${width} px`).toEqual([]);
+      expect(await violations(page), `${what}, ${colorScheme}, ${width} px`).toEqual([]);
       expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth'), `${what}, ${width} px`).toBe(true);
     }
   }

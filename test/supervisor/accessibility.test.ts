@@ -1,14 +1,13 @@
 /** Every state of the page for people who see, hear and move differently: axe, 320 px, large text, the system's colours, the keyboard. */
 import { mkdirSync } from 'node:fs';
-import axe from 'axe-core';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser, type TestBrowser } from '../peers/browser.js';
+import { violations } from '../support/axe.js';
 import { aDay, afternoon, busyOffice, isLive, logInOn, startSupervision, type TestSupervision } from './office.js';
 
 /** Set to a folder to keep a picture of each. */
 const pictures = process.env['SCREEN_PICTURES'];
-const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const widths = [[1440, 900], [320, 640]] as const;
 
 let browser: TestBrowser;
@@ -52,11 +51,6 @@ async function picture(page: Page, name: string): Promise<void> {
   mkdirSync(pictures, { recursive: true });
   await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
   if (page.viewportSize()!.width < 400) for (const part of [0, 1, 2]) await page.screenshot({ path: `${pictures}/${name}-part${part}.png`, fullPage: true, clip: { x: 0, y: part * 1500, width: page.viewportSize()!.width, height: 1500 } }).catch(() => undefined);
-}
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  return page.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(rules)} }).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`);
 }
 
 const fits = (page: Page): Promise<boolean> => page.evaluate('document.documentElement.scrollWidth <= innerWidth');

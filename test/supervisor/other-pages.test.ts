@@ -1,10 +1,10 @@
 /** The ways between the pages of somebody with several roles: there for who has the role, and for nobody else. */
-import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { startBrowser, type TestBrowser } from '../peers/browser.js';
 import { Peers } from '../peers/process.js';
 import { until } from '../peers/wait.js';
+import { violations } from '../support/axe.js';
 import { account, password, startSupervision, type TestSupervision } from './office.js';
 
 const peers = new Peers();
@@ -64,8 +64,7 @@ it('axe finds nothing on the screen with these ways, at two widths', async () =>
     await page.emulateMedia({ colorScheme });
     for (const width of [1280, 320]) {
       await page.setViewportSize({ width, height: 800 });
-      await page.evaluate(axe.source);
-      expect(await page.evaluate('axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes.map(({ html }) => html).join(" ")))'), `${colorScheme}, ${width} px`).toEqual([]);
+      expect(await violations(page), `${colorScheme}, ${width} px`).toEqual([]);
       expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), `${width} px`).toBe(true);
       if (process.env['SCREEN_PICTURES']) await page.screenshot({ path: `${process.env['SCREEN_PICTURES']}/ways-${width}-${colorScheme}.png` });
     }

@@ -2,11 +2,12 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { CompactEncrypt, SignJWT } from 'jose';
 import pino from 'pino';
-import { hashPassword, parseConfig, type Config, type Tenant } from '../../config/index.js';
+import { parseConfig, type Config, type Tenant } from '../../config/index.js';
 import { Gateway, ownPromptsPath } from '../../gateway/app.js';
 import { freePort } from '../peers/ports.js';
 import { until } from '../peers/wait.js';
 import { ScreenClient } from '../../gateway/demo/screen-client.js';
+import { demoPasswordHash } from './password.js';
 import type { TestCore } from './test-core.js';
 
 /** Other engines than the embedded ones, by address: DRACHTIO_ADMIN, DRACHTIO_SECRET, DRACHTIO_SIP, FREESWITCH_ESL, FREESWITCH_SECRET, FREESWITCH_PROFILE. */
@@ -75,8 +76,6 @@ export function redisStore({ host, port }: { host: string; port: number }): Reco
 /** Between the peers' ports and the ephemeral ones; a range of its own for each worker that runs tests. */
 const firstRtpPort = 31_100 + 380 * ((Number(env['VITEST_POOL_ID'] ?? 1) - 1) % 4);
 
-let passwordHash: Promise<string> | undefined;
-
 /** Pairs of the gateway's own key and the authentication plugin's. */
 export interface TestKeys { ours: Record<'privateKey' | 'publicKey', KeyObject>; plugin: Record<'privateKey' | 'publicKey', KeyObject> }
 
@@ -94,7 +93,7 @@ export async function resultToken({ ours, plugin }: TestKeys, attributes: Record
 }
 
 /** A municipality as the configuration writes it. */
-function tenantConfig(options: TestGatewayOptions, { ours, plugin }: TestKeys, passwordHash: string, tenant?: TestTenant): Record<string, unknown> {
+function tenantConfig(options: TestGatewayOptions, { ours, plugin }: TestKeys, tenant?: TestTenant): Record<string, unknown> {
   const { core, more = {} } = options;
   const agents = tenant?.agents ?? options.agents;
   return {
@@ -103,7 +102,7 @@ function tenantConfig(options: TestGatewayOptions, { ours, plugin }: TestKeys, p
       { name: tenant?.displayName ?? 'Burgerzaken', numbers: tenant ? [tenant.number] : ['+31201234567', '*'], purposes: [tenant?.purpose ?? 'report_move', ...(options.unauthenticatedPurposes ?? [])], unauthenticatedPurposes: options.unauthenticatedPurposes ?? [], language: 'nl', ...more.service },
       ...(more.services ?? []),
     ],
-    agents: agents.map(({ name, phone }) => ({ name, displayName: name, password: passwordHash, phone, ...more.agents?.[name] })),
+    agents: agents.map(({ name, phone }) => ({ name, displayName: name, password: demoPasswordHash, phone, ...more.agents?.[name] })),
     ...more.tenant,
     idContact: {
       phoneNumber: tenant?.number ?? '+31201234567',
@@ -131,8 +130,6 @@ export class TestGateway {
   private constructor(readonly gateway: Gateway, readonly sip: { host: string; port: number }, private readonly file: Record<string, unknown>, private readonly keys: TestKeys, private readonly keysOfTenants: ReadonlyMap<string, TestKeys>) {}
 
   static async start(options: TestGatewayOptions): Promise<TestGateway> {
-    passwordHash ??= hashPassword('demo');
-    const hash = await passwordHash;
     const keys = options.secondTo?.keys ?? newKeys();
     const rtpPorts = options.rtpPorts ?? { min: firstRtpPort + (options.secondTo ? 180 : 0), max: firstRtpPort + (options.store && !options.secondTo && !options.alone ? 179 : 359) };
     const { servers, tenants, core } = options;
@@ -149,7 +146,7 @@ export class TestGateway {
         ...(servers ? { promptsPath: ownPromptsPath, servers: [{ ...servers.media, listenAddress: '127.0.0.1' }] } : realEngines ? { promptsPath: ownPromptsPath, servers: [{ ...hostPort(env['FREESWITCH_ESL']!), secret: env['FREESWITCH_SECRET'] ?? 'ClueCon', profile: env['FREESWITCH_PROFILE'] ?? 'drachtio_mrf', listenAddress: '127.0.0.1' }] } : {}),
       },
       trunks: options.trunks ?? [{ name: 'loopback', addresses: ['127.0.0.0/8'], bridge: options.bridge ?? 'anchored' }],
-      ...(tenants ? { tenants: tenants.map((tenant) => tenantConfig(options, keysOf.get(tenant.name)!, hash, tenant)) } : tenantConfig(options, keys, hash)),
+      ...(tenants ? { tenants: tenants.map((tenant) => tenantConfig(options, keysOf.get(tenant.name)!, tenant)) } : tenantConfig(options, keys)),
       calls: options.calls ?? {},
       store: options.store ?? {},
       // Where a test does not look at it, no trail is kept: many gateways of many tests share this machine.

@@ -1,4 +1,3 @@
-import axe from 'axe-core';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { BrowserContextOptions, Page } from 'playwright-core';
@@ -6,12 +5,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { prepareZXingModule, readBarcodes } from 'zxing-wasm/reader';
 import { startBrowser, type TestBrowser } from '../../peers/browser.js';
 import { until } from '../../peers/wait.js';
+import { violations } from '../../support/axe.js';
 import { startRig, startSession, startSessionForCall, words, type Rig } from './rig.js';
 
 /** Set to a folder to keep pictures of the pages. */
 const pictures = process.env['COMPANION_PICTURES'];
-/** WCAG 2.2 AA and what comes before it, and what axe calls good practice. */
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 /** A page that is told of a change shows it in no time; a busy machine may take longer. */
 const SOON_MS = 15_000;
 
@@ -57,9 +55,7 @@ async function check(name: string, on = page): Promise<void> {
     mkdirSync(pictures, { recursive: true });
     await on.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
   }
-  await on.evaluate(axe.source);
-  const found = await on.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(RULES)} }).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`);
-  expect([name, found]).toEqual([name, []]);
+  expect([name, await violations(on)]).toEqual([name, []]);
   expect([name, await overflow(on)]).toEqual([name, false]);
 }
 

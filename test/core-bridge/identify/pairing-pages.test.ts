@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import Fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -13,10 +11,10 @@ import { MemoryPairings } from '../../../core-bridge/identify/pairing-store.js';
 import { createVault, VaultError, type SessionVault } from '../../../core-bridge/vault/index.js';
 import { startBrowser, type TestBrowser } from '../../peers/browser.js';
 import { until } from '../../peers/wait.js';
+import { violations } from '../../support/axe.js';
 import { ec, keepingLog, testConfig } from '../fixtures.js';
 import { startTestCore, type TestCore } from './test-core.js';
 
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const hashKey = new Secret('a secret of thirty-two characters');
 const purpose = 'report move';
 
@@ -270,12 +268,6 @@ describe('in a browser', () => {
   async function open(width: number, javaScriptEnabled: boolean): Promise<Page> {
     const context = await peer.browser.newContext({ viewport: { width, height: 700 }, javaScriptEnabled, locale: 'nl-NL', bypassCSP: javaScriptEnabled });
     return context.newPage();
-  }
-
-  /** What axe finds against WCAG 2.2 A and AA; it runs inside the page. */
-  async function violations(page: Page): Promise<string[]> {
-    await page.evaluate(axeSource);
-    return page.evaluate<string[]>(`axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then((result) => result.violations.map(({ id, nodes }) => id + ': ' + nodes[0].html))`);
   }
 
   it.each([320, 1280])('at %i pixels, by keyboard, and fit for everyone', async (width) => {
