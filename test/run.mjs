@@ -2,7 +2,7 @@
 //   --engines   only the suites that can be pointed at other SIP and media servers (conformance and end to end)
 //   other words go to vitest (`npm test -- test/config`)
 // In CI (CI=true) a missing peer is a failure.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { root, setUp } from '../gateway/launch/setup.mjs';
 
@@ -61,15 +61,30 @@ const engines = args.includes('--engines');
 const words = args.filter((word) => word !== '--engines');
 const filters = engines ? ['test/engines', 'test/e2e', ...words] : words;
 
+const env = { ...process.env, TEST_LEAVE_OUT: [...leftOut].join(','), TEST_AS_BUILT: '1' };
+
+/** Runs a program of ours beside others; what it prints stands together. @returns its exit code */
 function run(what, program, programArgs) {
-  console.error(`\n== ${what}`);
-  const env = { ...process.env, TEST_LEAVE_OUT: [...leftOut].join(','), TEST_AS_BUILT: '1' };
-  const done = spawnSync(process.execPath, [path.join(root, program), ...programArgs], { cwd: root, stdio: 'inherit', env });
-  if (done.status !== 0) process.exit(done.status ?? 1);
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [path.join(root, program), ...programArgs], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env });
+    const printed = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => printed.push(chunk));
+    child.on('close', (code) => {
+      console.error(`\n== ${what}`);
+      process.stderr.write(Buffer.concat(printed));
+      resolve(code ?? 1);
+    });
+  });
 }
 
 if (filters.length === 0) {
-  run('types', 'node_modules/typescript/bin/tsc', ['--noEmit']);
-  run('lint', 'node_modules/eslint/bin/eslint.js', ['.', '--max-warnings=0']);
+  const codes = await Promise.all([
+    run('types', 'node_modules/typescript/bin/tsc', ['--noEmit']),
+    run('lint', 'node_modules/eslint/bin/eslint.js', ['.', '--max-warnings=0']),
+  ]);
+  const failed = codes.find((code) => code !== 0);
+  if (failed !== undefined) process.exit(failed);
 }
-run('tests', 'node_modules/vitest/vitest.mjs', ['run', '--config', 'test/vitest.config.ts', ...filters]);
+console.error('\n== tests');
+const tests = spawnSync(process.execPath, [path.join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--config', 'test/vitest.config.ts', ...filters], { cwd: root, stdio: 'inherit', env });
+process.exit(tests.status ?? 1);

@@ -21,8 +21,11 @@ const productAsBuilt = {
   },
 };
 
-/** Suites that measure audio or load the machine: one after another, by themselves. */
-const alone = ['test/engines/media/**/*.test.ts', 'test/ivr/on-a-line.test.ts', 'test/engines/**/fuzz.test.ts', 'test/bench/**/*.test.ts', 'test/e2e/two-hundred-calls.test.ts', 'test/e2e/five-hundred-calls.test.ts', 'test/e2e/thousand-calls.test.ts'];
+/** Suites that load the machine: one after another, by themselves. */
+const alone = ['test/engines/**/fuzz.test.ts', 'test/engines/media/leak.test.ts', 'test/bench/**/*.test.ts', 'test/e2e/two-hundred-calls.test.ts', 'test/e2e/five-hundred-calls.test.ts', 'test/e2e/thousand-calls.test.ts'];
+
+/** Suites that measure audio: a few at a time, since they listen more than they work, and beside nothing else. */
+const audio = ['test/engines/media/**/*.test.ts', 'test/ivr/on-a-line.test.ts'];
 
 /** Suites with programs that are not ours: sipp, baresip, Chromium, built processes. */
 const withPeers = ['test/e2e/**/*.test.ts', 'test/process/**/*.test.ts', 'test/screen/**/*.test.ts', 'test/sign-in/**/*.test.ts', 'test/phone/**/*.test.ts', 'test/peers/**/*.test.ts'];
@@ -36,8 +39,8 @@ const maxWorkers = sharedEngines ? 1 : 4;
 
 const common = {
   // Real peers over real sockets on a machine that may have two cores: patience costs nothing when all is well.
-  testTimeout: 30_000,
-  hookTimeout: 60_000,
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
   pool: 'forks' as const,
   server: { deps: { external: [/\/dist\/(config|core-bridge|gateway|ivr)\//] } },
   sequence: { hooks: 'stack' as const },
@@ -48,10 +51,11 @@ export default defineConfig({
   test: {
     projects: [
       { plugins: [productAsBuilt], test: { ...common, name: 'alone', include: alone, exclude: leftOut, maxWorkers: 1, fileParallelism: false, sequence: { ...common.sequence, groupOrder: 1 } } },
+      { plugins: [productAsBuilt], test: { ...common, name: 'audio', include: audio, exclude: [...alone, ...leftOut], maxWorkers: sharedEngines ? 1 : 3, sequence: { ...common.sequence, groupOrder: 2 } } },
       // Mostly waiting for people's speed of talking and typing: four at a time keep two cores less than half busy.
-      { plugins: [productAsBuilt], test: { ...common, name: 'rooms', include: ['test/**/*.test.ts'], exclude: [...alone, ...withPeers, ...leftOut], maxWorkers, sequence: { ...common.sequence, groupOrder: 2 } } },
+      { plugins: [productAsBuilt], test: { ...common, name: 'rooms', include: ['test/**/*.test.ts'], exclude: [...alone, ...audio, ...withPeers, ...leftOut], maxWorkers, sequence: { ...common.sequence, groupOrder: 3 } } },
       // A foreign program that stumbles on a busy machine gets a second chance, and the report says so (retry x1).
-      { plugins: [productAsBuilt], test: { ...common, name: 'calls', include: withPeers, exclude: [...alone, ...leftOut], maxWorkers, retry: 1, sequence: { ...common.sequence, groupOrder: 2 } } },
+      { plugins: [productAsBuilt], test: { ...common, name: 'calls', include: withPeers, exclude: [...alone, ...leftOut], maxWorkers, retry: 1, sequence: { ...common.sequence, groupOrder: 3 } } },
     ],
   },
 });

@@ -94,7 +94,7 @@ describe('a colleague who is brought in', () => {
   });
 });
 
-describe('whatever happens in whatever order', () => {
+describe('whatever happens in whatever order', { timeout: 120_000 }, () => {
   it('there is a guest only beside an agent, and never the agent themselves', () => {
     let guests = 0;
     alwaysHolds((moments) => {
@@ -114,6 +114,8 @@ describe('whatever happens in whatever order', () => {
     alwaysHolds((moments) => {
       for (const { before, after: state, effects } of moments) {
         const ended = before.guest && before.guest.guestId !== state.guest?.guestId ? before.guest : undefined;
+        // Most moments are about something else, and a hundred thousand expectations take their time.
+        if (!ended && !effects.some((effect) => effect.do === 'dropGuest' || effect.do === 'freeGuest')) continue;
         const of = (kind: string) => effects.flatMap((effect, at) => (effect.do === kind ? [at] : []));
         const becomesAgent = ended !== undefined && of('promoteGuest').length > 0;
         promoted += Number(becomesAgent);

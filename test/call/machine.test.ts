@@ -51,7 +51,7 @@ describe('a promise of another node', () => {
   });
 });
 
-describe('whatever happens in whatever order', () => {
+describe('whatever happens in whatever order', { timeout: 120_000 }, () => {
   it('an identified call is bridged only after the present pop was acknowledged', () => {
     holds((moments) => {
       for (const { event, before, after, effects } of moments) {

@@ -1,64 +1,50 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 
+const root = path.resolve(import.meta.dirname, '../..');
 const folder = mkdtempSync(path.join(tmpdir(), 'check-config-'));
-const argv = [...process.argv];
-let printed: string[] = [];
+afterEach(() => rmSync(path.join(folder, 'bad.yaml'), { force: true }));
 
-beforeEach(() => {
-  printed = [];
-  vi.resetModules();
-  vi.stubEnv('GATEWAY_CONFIG', '');
-  vi.stubEnv('NODE_ENV', 'test');
-  vi.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));
-  vi.spyOn(console, 'error').mockImplementation((line: string) => void printed.push(line));
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  vi.unstubAllEnvs();
-  process.argv = argv;
-  rmSync(path.join(folder, 'bad.yaml'), { force: true });
-});
-
-/** Runs the command as `node check-cli.js ...args`. @returns its exit code */
-async function check(...args: string[]): Promise<number> {
-  process.argv = ['node', 'check-cli.js', ...args];
-  process.exitCode = undefined;
-  await import('../../config/check-cli.js');
-  const code = Number(process.exitCode ?? 0);
-  process.exitCode = undefined;
-  return code;
+/** Runs the command as it was built. @returns its exit code and all that it printed */
+function check(args: readonly string[] = [], env: Record<string, string> = {}): Promise<{ code: number | null; printed: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [path.join(root, 'dist/config/check-cli.js'), ...args], { env: { ...process.env, GATEWAY_CONFIG: '', NODE_ENV: 'test', ...env } });
+    let printed = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+    child.on('close', (code) => resolve({ code, printed }));
+  });
 }
 
-it('says first, in one line, that the demo configuration holds', async () => {
-  expect(await check()).toBe(0);
-  expect(printed[0]).toMatch(/demo\.yaml is a valid configuration: 1 trunk, 1 service, 2 agents; demo\.$/);
+it('says first, in one line, that the demo configuration holds, and then how hard codes are to guess', async () => {
+  const { code, printed } = await check();
+  expect(code).toBe(0);
+  expect(printed).toMatch(/^.*demo\.yaml is a valid configuration: 1 trunk, 1 service, 2 agents; demo\.\n\nGuessing codes:\n.*\n +4 +10 +1 in 1,240,000\n/);
 });
 
-it('prints how hard codes are to guess, and refuses what is too easy unless somebody accepts it in words', async () => {
-  expect(await check()).toBe(0);
-  expect(printed[1]).toMatch(/^\nGuessing codes:\n.*\n +4 +10 +1 in 1,240,000\n/);
+it('refuses codes that are too easy to guess unless somebody accepts it in words', async () => {
   const file = path.join(folder, 'bad.yaml');
-  const demo = readFileSync(path.join(import.meta.dirname, '../../config/demo.yaml'), 'utf8');
+  const demo = readFileSync(path.join(root, 'config/demo.yaml'), 'utf8');
   const write = (codes: Record<string, unknown>): void => writeFileSync(file, `${demo}\ncodes: ${JSON.stringify(codes)}\n`);
   write({ maxDigits: 12 });
-  vi.resetModules();
-  expect(await check(file)).toBe(78);
-  expect(printed.at(-1)).toMatch(/^codes\.maxDigits: makes codes too easy to guess: .* Raise it to 16/);
-  const acceptedChance = /"(I accept .*)"/.exec(printed.at(-1)!)![1];
+  const refused = await check([file]);
+  expect(refused.code).toBe(78);
+  expect(refused.printed).toMatch(/^codes\.maxDigits: makes codes too easy to guess: .* Raise it to 16/);
+  const acceptedChance = /"(I accept .*)"/.exec(refused.printed)![1];
   write({ maxDigits: 12, acceptedChance });
-  vi.resetModules();
-  expect(await check(file)).toBe(0);
-  expect(printed.at(-1)).toContain('WARNING: codes.acceptedChance');
+  const accepted = await check([file]);
+  expect(accepted.code).toBe(0);
+  expect(accepted.printed).toContain('WARNING: codes.acceptedChance');
 });
 
 it('prints every problem of a file and ends with 78', async () => {
   const file = path.join(folder, 'bad.yaml');
   writeFileSync(file, 'demo: true\ntrunk: []\nservices: []\nidContact: { phoneNumber: "112" }\n');
-  expect(await check('--config', file)).toBe(78);
-  expect(printed.join('\n').split('\n')).toEqual([
+  const { code, printed } = await check(['--config', file]);
+  expect(code).toBe(78);
+  expect(printed.trimEnd().split('\n')).toEqual([
     expect.stringMatching(/^trunks: is missing\. Give it: /),
     'services: has 0 entries. Give at least 1.',
     expect.stringMatching(/^idContact\.phoneNumber: is not an E\.164 number\. /),
@@ -67,12 +53,13 @@ it('prints every problem of a file and ends with 78', async () => {
 });
 
 it('refuses the demo in production', async () => {
-  vi.stubEnv('NODE_ENV', 'production');
-  expect(await check()).toBe(78);
-  expect(printed.join()).toContain('demo: is true while NODE_ENV is production');
+  const { code, printed } = await check([], { NODE_ENV: 'production' });
+  expect(code).toBe(78);
+  expect(printed).toContain('demo: is true while NODE_ENV is production');
 });
 
 it('ends with 78 for a file that is not there', async () => {
-  expect(await check('--config', path.join(folder, 'none.yaml'))).toBe(78);
-  expect(printed.join()).toContain('cannot be read (ENOENT)');
+  const { code, printed } = await check(['--config', path.join(folder, 'none.yaml')]);
+  expect(code).toBe(78);
+  expect(printed).toContain('cannot be read (ENOENT)');
 });

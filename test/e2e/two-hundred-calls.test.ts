@@ -51,7 +51,7 @@ it('never shows one caller’s identity with another’s voice', async () => {
     phones.push(phone);
   }
   const gateway = peers.add(
-    await TestGateway.start({ agents: phones.map((phone, i) => ({ name: `agent${i}`, phone: phone.uri })), bridge: random() < 0.5 ? 'anchored' : 'anchored', calls: { ackTimeoutMs: 5_000, ringTimeoutMs: 10_000 } }),
+    await TestGateway.start({ agents: phones.map((phone, i) => ({ name: `agent${i}`, phone: phone.uri })), calls: { ackTimeoutMs: 5_000, ringTimeoutMs: 10_000 } }),
   );
   const shownTo: (string | null | undefined)[] = [];
   for (const [i, phone] of phones.entries()) {
