@@ -35,7 +35,7 @@ const leftOut = (process.env['TEST_LEAVE_OUT'] ?? '').split(',').filter(Boolean)
 /** A SIP server that is not ours to start gives new calls in turn to every gateway that is connected: one at a time, then. */
 const sharedEngines = process.env['DRACHTIO_ADMIN'] !== undefined;
 
-const maxWorkers = sharedEngines ? 1 : 4;
+const maxWorkers = sharedEngines ? 1 : 5;
 
 const common = {
   // Real peers over real sockets on a machine that may have two cores: patience costs nothing when all is well.
@@ -52,7 +52,7 @@ export default defineConfig({
     projects: [
       { plugins: [productAsBuilt], test: { ...common, name: 'alone', include: alone, exclude: leftOut, maxWorkers: 1, fileParallelism: false, sequence: { ...common.sequence, groupOrder: 1 } } },
       { plugins: [productAsBuilt], test: { ...common, name: 'audio', include: audio, exclude: [...alone, ...leftOut], maxWorkers: sharedEngines ? 1 : 3, sequence: { ...common.sequence, groupOrder: 2 } } },
-      // Mostly waiting for people's speed of talking and typing: four at a time keep two cores less than half busy.
+      // Mostly waiting for people's speed of talking and typing: five at a time leave two cores some air.
       { plugins: [productAsBuilt], test: { ...common, name: 'rooms', include: ['test/**/*.test.ts'], exclude: [...alone, ...audio, ...withPeers, ...leftOut], maxWorkers, sequence: { ...common.sequence, groupOrder: 3 } } },
       // A foreign program that stumbles on a busy machine gets a second chance, and the report says so (retry x1).
       { plugins: [productAsBuilt], test: { ...common, name: 'calls', include: withPeers, exclude: [...alone, ...leftOut], maxWorkers, retry: 1, sequence: { ...common.sequence, groupOrder: 3 } } },

@@ -73,8 +73,9 @@ export function redisStore({ host, port }: { host: string; port: number }): Reco
   return { kind: 'redis', server: { host, port }, sealKeys: [{ id: 'test', key: '5e'.repeat(32) }] };
 }
 
-/** Between the peers' ports and the ephemeral ones; a range of its own for each worker that runs tests. */
-const firstRtpPort = 31_100 + 380 * ((Number(env['VITEST_POOL_ID'] ?? 1) - 1) % 4);
+/** Between the peers' ports and the ephemeral ones; a range of its own for each worker that runs tests, halved by two gateways. */
+const rtpPortsEach = 330;
+const firstRtpPort = 31_100 + rtpPortsEach * ((Number(env['VITEST_POOL_ID'] ?? 1) - 1) % 5);
 
 /** Pairs of the gateway's own key and the authentication plugin's. */
 export interface TestKeys { ours: Record<'privateKey' | 'publicKey', KeyObject>; plugin: Record<'privateKey' | 'publicKey', KeyObject> }
@@ -131,7 +132,7 @@ export class TestGateway {
 
   static async start(options: TestGatewayOptions): Promise<TestGateway> {
     const keys = options.secondTo?.keys ?? newKeys();
-    const rtpPorts = options.rtpPorts ?? { min: firstRtpPort + (options.secondTo ? 180 : 0), max: firstRtpPort + (options.store && !options.secondTo && !options.alone ? 179 : 359) };
+    const rtpPorts = options.rtpPorts ?? { min: firstRtpPort + (options.secondTo ? rtpPortsEach / 2 : 0), max: firstRtpPort + (options.store && !options.secondTo && !options.alone ? rtpPortsEach / 2 : rtpPortsEach) - 1 };
     const { servers, tenants, core } = options;
     const keysOf = new Map(tenants?.map(({ name }) => [name, newKeys()]));
     const file = {
