@@ -4,11 +4,15 @@ import { defineConfig } from 'vitest/config';
 
 const root = path.resolve(import.meta.dirname, '..');
 
+/** A SIP server that is not ours to start gives new calls in turn to every gateway that is connected: one at a time, then. */
+const sharedEngines = process.env['DRACHTIO_ADMIN'] !== undefined;
+
 /**
  * `npm test` has just built the product, and tests what it built: what ships, loaded by Node itself, which is several
- * times faster than transforming every source again for every file of tests. `npx vitest` alone takes the sources.
+ * times faster than transforming every source again for every file of tests. `npx vitest` alone takes the sources; so
+ * does whoever tests with servers that are not ours, which read the prompts where the sources are.
  */
-const asBuilt = process.env['TEST_AS_BUILT'] !== undefined;
+const asBuilt = process.env['TEST_AS_BUILT'] !== undefined && !sharedEngines;
 const productAsBuilt = {
   name: 'product-as-built',
   enforce: 'pre' as const,
@@ -32,9 +36,6 @@ const withPeers = ['test/e2e/**/*.test.ts', 'test/process/**/*.test.ts', 'test/s
 
 /** What `npm test` found no peers for (test/run.mjs says so). */
 const leftOut = (process.env['TEST_LEAVE_OUT'] ?? '').split(',').filter(Boolean).map((folder) => `${folder}/**`);
-/** A SIP server that is not ours to start gives new calls in turn to every gateway that is connected: one at a time, then. */
-const sharedEngines = process.env['DRACHTIO_ADMIN'] !== undefined;
-
 const maxWorkers = sharedEngines ? 1 : 5;
 
 const common = {
