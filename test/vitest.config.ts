@@ -36,6 +36,7 @@ const withPeers = ['test/e2e/**/*.test.ts', 'test/process/**/*.test.ts', 'test/s
 
 /** What `npm test` found no peers for (test/run.mjs says so). */
 const leftOut = (process.env['TEST_LEAVE_OUT'] ?? '').split(',').filter(Boolean).map((folder) => `${folder}/**`);
+
 const maxWorkers = sharedEngines ? 1 : 5;
 
 const common = {

@@ -1,21 +1,17 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, it } from 'vitest';
+import { run } from '../process/gateway-process.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const folder = mkdtempSync(path.join(tmpdir(), 'check-config-'));
 afterEach(() => rmSync(path.join(folder, 'bad.yaml'), { force: true }));
 
 /** Runs the command as it was built. @returns its exit code and all that it printed */
-function check(args: readonly string[] = [], env: Record<string, string> = {}): Promise<{ code: number | null; printed: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [path.join(root, 'dist/config/check-cli.js'), ...args], { env: { ...process.env, GATEWAY_CONFIG: '', NODE_ENV: 'test', ...env } });
-    let printed = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (printed += chunk.toString()));
-    child.on('close', (code) => resolve({ code, printed }));
-  });
+async function check(args: readonly string[] = [], env: Record<string, string> = {}): Promise<{ code: number | string; printed: string }> {
+  const command = run('dist/config/check-cli.js', args, env);
+  return { code: await command.exited, printed: command.out() + command.err() };
 }
 
 it('says first, in one line, that the demo configuration holds, and then how hard codes are to guess', async () => {
