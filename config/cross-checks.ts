@@ -53,7 +53,17 @@ function trunks(config: Shared): Problem[] {
   const addresses = (config.trunks ?? []).flatMap((trunk, t) =>
     (trunk?.addresses ?? []).map((address, a) => ({ key: `trunks[${t}].addresses[${a}]`, value: address === undefined ? undefined : canonicalRange(address) })),
   );
-  return [...repeatedNames(config.trunks, 'trunks'), ...repeats(addresses, 'the address', 'An address belongs to one trunk: remove it here or there')];
+  return [...repeatedNames(config.trunks, 'trunks'), ...repeats(addresses, 'the address', 'An address belongs to one trunk: remove it here or there'), ...shares(config)];
+}
+
+/** A share of one trunk that is larger than the whole is a mistake of one of the two numbers. */
+function shares({ trunks, calls }: Shared): Problem[] {
+  const whole = calls?.maxCalls;
+  return (trunks ?? []).flatMap((trunk, t): Problem[] => {
+    const maxCalls = trunk?.maxCalls;
+    if (maxCalls === undefined || whole === undefined || maxCalls <= whole) return [];
+    return [{ key: `trunks[${t}].maxCalls`, fault: `is ${maxCalls}, more than calls.maxCalls, ${whole}`, fix: 'Lower it, or raise calls.maxCalls' }];
+  });
 }
 
 /** One spelling for each address or range, so that 10.1.2.3/8 and 10.0.0.0/8 are seen to be the same. */

@@ -37,6 +37,8 @@ export interface AccountConfig {
   /** Value of the provider's claim that stands for this account. */
   readonly signInAs: string;
   readonly phone?: string;
+  /** By what the phone's media is known; undefined: as the trunk says that lists its address. */
+  readonly mediaSource?: 'described' | 'learn';
   /** Words that services name when they need them. */
   readonly skills: readonly string[];
   /** What the PBX reports when this agent has a call, besides the phone. */
@@ -212,7 +214,7 @@ export interface Config {
   readonly demo: boolean;
   readonly log: Readonly<RawConfig['log']>;
   readonly listeners: { readonly [K in keyof Listeners]: Readonly<Omit<Listeners[K], 'tls'>> & { readonly tls?: ListenerTls } };
-  readonly sip: { readonly listen: Readonly<RawConfig['sip']['listen']>; readonly servers: readonly SipServerAddress[] };
+  readonly sip: { readonly listen: Readonly<RawConfig['sip']['listen']>; readonly servers: readonly SipServerAddress[]; readonly strangers: RawConfig['sip']['strangers'] };
   readonly media: Readonly<Omit<Media, 'servers'>> & { readonly servers: readonly MediaServerAddress[] };
   readonly trunks: readonly Readonly<RawConfig['trunks'][number]>[];
   readonly store: StoreConfig;

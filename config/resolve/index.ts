@@ -63,7 +63,7 @@ export function assemble(raw: RawConfig, resolved: Resolved): Config {
     demo: raw.demo,
     log: raw.log,
     listeners: { ...raw.listeners, core: { ...core, ...(resolved.coreTls && { tls: resolved.coreTls }) } },
-    sip: { listen: raw.sip.listen, servers: resolved.sipServers },
+    sip: { listen: raw.sip.listen, servers: resolved.sipServers, strangers: raw.sip.strangers },
     media: { ...raw.media, servers: resolved.mediaServers },
     trunks: raw.trunks,
     store: assembleStore(raw.store, resolved.store),

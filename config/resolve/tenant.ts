@@ -33,9 +33,10 @@ function accounts({ at, tenant }: PlacedTenant, reader: SecretReader): AccountCo
       return [];
     }
     if (agent?.name === undefined || agent.roles === undefined) return [];
-    const { name, displayName = name, signInAs = name, roles, phone, identities = [], skills = [] } = agent;
+    const { name, displayName = name, signInAs = name, roles, phone, mediaSource, identities = [], skills = [] } = agent;
     return [{
       name, displayName, signInAs,
+      ...(mediaSource !== undefined && { mediaSource }),
       roles: roles.filter((role) => role !== undefined),
       skills: skills.filter((skill) => skill !== undefined),
       identities: identities.filter((identity) => identity !== undefined),

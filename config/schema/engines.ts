@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { outbound } from './passing-on.js';
-import { faulty, fileName, host, ipAddress, ms, oneOf, port, secretText, servicePort, trunkAddress, word } from './values.js';
+import { faulty, fileName, host, ipAddress, mediaSource, ms, oneOf, port, secretText, servicePort, trunkAddress, word } from './values.js';
 
 export const sip = z
   .strictObject({
@@ -27,6 +27,7 @@ export const sip = z
       .max(64)
       .default([])
       .describe('SIP servers (drachtio). None: the embedded one is started.'),
+    strangers: z.enum(['silent', 'refused']).default('silent').describe('What addresses get that no trunk lists. silent: nothing at all. refused: 403, once. With `servers` the host’s firewall has to keep them out as well: docs/docker.md.'),
   })
   .prefault({})
   .describe('Signalling.');
@@ -80,6 +81,10 @@ export const trunks = z
       name: word.describe('Name for logs and metrics.'),
       addresses: z.array(trunkAddress).min(1).max(256).describe('Addresses or CIDR ranges its calls come from.'),
       outbound,
+      mediaSource: mediaSource.default('described').describe('Whose media is taken for the caller’s, or the phone’s. described: only what comes from the address in the session description. learn: for peers behind NAT, also what comes steadily from where their signalling comes from. Keys and voices from anywhere else are never taken.'),
+      mediaAddresses: z.array(trunkAddress).max(256).default([]).describe('Addresses or CIDR ranges of its media. None: those that its session descriptions name. Given: a description that names another one is refused, and media from elsewhere is not taken.'),
+      maxCalls: z.int().min(1).max(100_000).optional().describe('Calls of this trunk at one time. Left out: as many as `calls.maxCalls` allows, less what is kept for the other trunks.'),
+      maxCallsPerSecond: z.number().min(0.1).max(10_000).optional().describe('New calls of this trunk a second, on average; twice as many may come at once. Left out: a fair share of what this node can take up.'),
       bridge: z.enum(['anchored', 'released']).default('anchored').describe('anchored: the media server stays between the two legs. released: after the connection the legs exchange media directly.'),
       holdMusic: z.enum(['ours', 'theirs']).default('ours').describe('What a caller hears while a phone on this trunk holds. ours: music of the gateway, and now and then that they are on hold. theirs: what the PBX or the phone sends; nothing, if it sends nothing. Where media is released it is always theirs.'),
     }),

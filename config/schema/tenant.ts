@@ -5,7 +5,7 @@ import { screen } from './screen.js';
 import { cti } from './cti.js';
 import { accountRole, accountRoles, signIn, signInAs } from './sign-in.js';
 import { agentWhisper } from './whisper.js';
-import { baseUrl, dialledNumber, e164, faulty, fileName, label, ms, oneOf, passwordHash, pemFields, keyType, privateKey, purpose, sipUri, webUrl, withFiles, word } from './values.js';
+import { baseUrl, dialledNumber, e164, faulty, fileName, label, mediaSource, ms, oneOf, passwordHash, pemFields, keyType, privateKey, purpose, sipUri, webUrl, withFiles, word } from './values.js';
 
 /** Least length of a bearer token, in characters. */
 export const MIN_TOKEN_CHARACTERS = 24;
@@ -44,6 +44,7 @@ const agents = z
         passwordFile: fileName.optional().describe('File with that hash, relative to the configuration file.'),
         signInAs: signInAs.optional().describe('Value of `signIn.oidc.agentClaim` for this account; the login name if left out.'),
         phone: sipUri.optional().describe('SIP address of the phone that rings for this agent. Needed for the role agent.'),
+        mediaSource: mediaSource.optional().describe('As for a trunk, for this phone; that of the trunk that lists the phone’s address if left out, or described.'),
         skills: skills.describe('What this agent can do; services name the skills they need.'),
         identities,
         whisper: agentWhisper,

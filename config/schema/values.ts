@@ -91,6 +91,9 @@ export const trunkAddress = z
   .string()
   .refine((text) => isIP(text) !== 0 || (isIP(text.replace(/\/\d{1,3}$/, '')) !== 0 && ipaddr.isValidCIDR(text)), faulty('is not an IP address or CIDR range', 'Write an address such as 192.0.2.10 or a range such as 192.0.2.0/24'));
 
+/** By what media is known to be somebody's. */
+export const mediaSource = z.enum(['described', 'learn']);
+
 /** An E.164 number without the spaces and signs that people write in it. */
 export const bareNumber = (text: string): string => text.replace(/[\s().-]/g, '');
 
