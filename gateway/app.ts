@@ -29,6 +29,7 @@ import { SignIn } from './sign-in/sign-in.js';
 import { HandedOverCalls } from './pop/handed-over.js';
 import { popRoutes } from './pop/pop-routes.js';
 import { SipNode } from './sip/node.js';
+import { Strangers } from './sip/strangers.js';
 import { Trunks } from './sip/trunks.js';
 import { Supervision } from './supervisor/index.js';
 import { openTenant, type TenantRoom } from './tenants.js';
@@ -130,6 +131,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     });
     const trunks = new Trunks(config.trunks);
     this.trunks = trunks;
+    this.strangers = new Strangers(log.child({ room: 'sip' }), (method, count) => method === 'INVITE' && this.metrics.inviteRefused('stranger', count));
     this.reception = new Reception(
       {
         config,
@@ -160,6 +162,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   }
 
   private readonly trunks: Trunks;
+  private readonly strangers: Strangers;
   /** Calls that PBX queues carry for this node. */
   private readonly references = new References<HandedOverCall>();
   private readonly handedOver: HandedOverCalls;
@@ -379,7 +382,8 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     }
     const pool = { commandTimeoutMs: config.media.commandTimeoutMs, maxPendingEndpoints: config.media.maxPendingEndpoints };
     for (const server of sipServers) {
-      const node = new SipNode(server, mediaServers, pool, (address) => this.trunks.of(address) !== undefined, this.log);
+      const node = new SipNode(server, mediaServers, pool, { trunks: this.trunks, strangers: config.sip.strangers }, this.log);
+      node.on('stranger', (refused) => this.strangers.note(refused));
       node.on('invite', (req, res) => this.reception.receive(req, res, node));
       node.on('lost', () => this.reception.sipLost(node));
       node.on('changed', () => this.emit('changed'));
@@ -412,17 +416,20 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   }
 
   private async startEngines(): Promise<{ addresses: EngineAddresses; secret: Secret }> {
-    const { sip, media } = this.config;
+    const { sip, media, trunks } = this.config;
     const secret = new Secret(randomBytes(24).toString('hex'));
     try {
       const { engines, addresses } = await Engines.start(
         {
-          sip: { listen: sip.listen, admin: { host: '127.0.0.1', port: 0 }, secret: secret.reveal() },
+          sip: { listen: sip.listen, admin: { host: '127.0.0.1', port: 0 }, secret: secret.reveal(), peers: trunks.map(({ name, addresses }) => ({ name, addresses })), strangers: sip.strangers },
           media: { host: media.host, sipPort: 0, eslHost: '127.0.0.1', eslPort: 0, secret: secret.reveal(), rtpPorts: media.rtpPorts, profile: 'drachtio_mrf', soundsPath: ownPromptsPath },
         },
         this.log.child({ room: 'engines' }),
       );
       this.engines = engines;
+      engines.on('strangers', (requests) => {
+        for (const { count, ...refused } of requests) this.strangers.note(refused, count);
+      });
       return { addresses, secret };
     } catch (error) {
       if (error instanceof EngineError && error.code === 'EADDRNOTAVAIL' && media.host !== sip.listen.host && error.message.includes(media.host)) {

@@ -3,6 +3,7 @@ import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
 import type { RedisLink, RevealedIdentity } from '../../core-bridge/index.js';
 import type { SipNode } from '../sip/node.js';
+import { canBeReached, whatIsAsked } from '../sip/asked.js';
 import { respond } from '../sip/respond.js';
 import { serviceOf, type ServiceConfig } from '../sip/services.js';
 import { sdpOf } from '../sip/sdp.js';
@@ -155,12 +156,11 @@ export class Reception {
   /** A new INVITE: it becomes a call, or is refused without ringing anything. */
   receive(req: Srf.SrfRequest, res: Srf.SrfResponse, node: SipNode): void {
     const { config, metrics } = this.context;
+    // Nobody else comes so far (gateway/sip/ownership.ts).
     const trunk = this.trunks.of(req.source_address);
-    if (!trunk) {
-      metrics.inviteRefused('stranger');
-      this.log.warn({ from: req.source_address }, 'INVITE from an address that no trunk lists: refused');
-      return respond(res, 403, { headers: { Warning: '399 gateway "This address is not listed as a trunk"' } });
-    }
+    if (!trunk) return respond(res, 403);
+    const { refusal } = whatIsAsked(req);
+    if (refusal) return respond(res, refusal.status, { headers: refusal.headers });
     const line = serviceOf(this.lines, dialled(req));
     if (!line) {
       metrics.inviteRefused('unknownNumber');
@@ -171,8 +171,7 @@ export class Reception {
       return respond(res, 503, { headers: { 'Retry-After': '30' } });
     }
     if (!req.has('Contact')) return respond(res, 400, { headers: { Warning: '399 gateway "Contact is missing"' } });
-    const unknown = requiredOf(req).filter((extension) => !extensions.has(extension));
-    if (unknown.length > 0) return respond(res, 420, { headers: { Unsupported: unknown.join(', ') } });
+    if (!canBeReached(req, node.hostports)) return respond(res, 400, { headers: { Warning: '399 gateway "Nothing can be sent to this Contact"' } });
     if (req.body && sdpOf(req.body) === '') return respond(res, 415, { headers: { Accept: 'application/sdp' } });
     const call = new Call({ invite: { req, res }, srf: node.srf, pool: node.pool, trunk, tenant: line.tenant, service: line.service }, this.context, this.log);
     this.keep(call, node);
@@ -257,13 +256,6 @@ export class Reception {
       else this.log.warn({ promises }, 'promises to call back end with this node: they outlive it with a Redis store only');
     }
   }
-}
-
-/** What an INVITE may require of us (RFC 3261 section 8.2.2.3): the SIP server does reliable responses and session timers. */
-const extensions = new Set(['100rel', 'timer']);
-
-function requiredOf(req: Srf.SrfRequest): string[] {
-  return req.has('Require') ? req.get('Require').split(',').map((option) => option.trim().toLowerCase()).filter(Boolean) : [];
 }
 
 /** User part of the request URI: what was dialled. */

@@ -7,6 +7,7 @@ import { startMediaServer, type MediaServer } from './media-server/index.js';
 import { startSipServer, type SipServer } from './sip-server/index.js';
 import type { EngineLog } from './log.js';
 import type { EngineOptions, FromEngines, ToEngines } from './spawn.js';
+import { StrangerTally } from './stranger-tally.js';
 
 /** Audio that comes late is audio lost: where we may, the kernel lets this process go first, as media servers ask for. */
 function goFirst(): void {
@@ -19,6 +20,7 @@ function goFirst(): void {
 
 let sip: SipServer | undefined;
 let media: MediaServer | undefined;
+const strangers = new StrangerTally((requests) => tell({ type: 'strangers', requests }));
 
 function tell(message: FromEngines): void {
   if (process.connected) process.send?.(message);
@@ -33,7 +35,7 @@ function logTo(engine: 'sip' | 'media'): EngineLog {
 async function start(options: EngineOptions): Promise<void> {
   goFirst();
   try {
-    sip = await startSipServer({ ...options.sip, log: logTo('sip') });
+    sip = await startSipServer({ ...options.sip, log: logTo('sip'), onStranger: (method, source) => strangers.note(method, source) });
     media = await startMediaServer({ ...options.media, log: logTo('media') });
     tell({ type: 'ready', sip: sip.sip, admin: sip.admin, media: media.esl, mediaSip: media.sip });
   } catch (error) {
@@ -45,6 +47,7 @@ async function start(options: EngineOptions): Promise<void> {
 async function stop(code: number): Promise<void> {
   // A socket that will not close must not keep a process nobody needs.
   setTimeout(() => process.exit(code), 2_000).unref();
+  strangers.close();
   await Promise.allSettled([sip?.close(), media?.close()]);
   process.exit(code);
 }

@@ -8,8 +8,16 @@ import type { SipServerOptions } from './sip-server/index.js';
 import type { EngineLog } from './log.js';
 
 export interface EngineOptions {
-  sip: Omit<SipServerOptions, 'log'>;
+  sip: Omit<SipServerOptions, 'log' | 'onStranger'>;
   media: Omit<MediaServerOptions, 'log'>;
+}
+
+/** Requests that were kept out, all alike. */
+export interface StrangerRequests {
+  readonly method: string;
+  readonly address: string;
+  readonly protocol: string;
+  readonly count: number;
 }
 
 interface Address {
@@ -38,6 +46,7 @@ export type ToEngines = { type: 'start'; options: EngineOptions } | { type: 'sta
 export type FromEngines =
   | ({ type: 'ready' } & EngineAddresses)
   | { type: 'failed'; problem: string; code: string | undefined }
+  | { type: 'strangers'; requests: StrangerRequests[] }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: object; words: string }
   | { type: 'stats'; id: number; sip: object; media: object; memoryBytes: number };
 
@@ -54,7 +63,7 @@ const restartDelaysMs = [100, 500, 2_000, 5_000];
 /** A child that lived this long has its earlier deaths forgiven. */
 const healthyAfterMs = 60_000;
 
-export class Engines extends EventEmitter<{ restarted: [addresses: EngineAddresses]; died: [] }> {
+export class Engines extends EventEmitter<{ restarted: [addresses: EngineAddresses]; died: []; strangers: [requests: StrangerRequests[]] }> {
   private child: ChildProcess | undefined;
   private stopping = false;
   private deaths = 0;
@@ -137,6 +146,7 @@ export class Engines extends EventEmitter<{ restarted: [addresses: EngineAddress
         switch (message.type) {
           case 'ready': return settle(() => resolve({ sip: message.sip, admin: message.admin, media: message.media, mediaSip: message.mediaSip }));
           case 'failed': return settle(() => reject(new EngineError(message.code ?? 'failed', message.problem)));
+          case 'strangers': return void this.emit('strangers', message.requests);
           case 'log': return this.log[message.level](message.fields, message.words);
           case 'stats': {
             this.asked.get(message.id)?.({ sip: message.sip as Record<string, number>, media: message.media as Record<string, number>, memoryBytes: message.memoryBytes });

@@ -97,8 +97,8 @@ export class Metrics {
     this.feedback.inc({ outcome });
   }
 
-  inviteRefused(cause: 'stranger' | 'unknownNumber' | 'full' | 'draining' | 'codec' | 'noMedia'): void {
-    this.refused.inc({ cause });
+  inviteRefused(cause: 'stranger' | 'unknownNumber' | 'full' | 'draining' | 'codec' | 'noMedia', count = 1): void {
+    this.refused.inc({ cause }, count);
   }
 
   ctiSubscribers(count: number): void {

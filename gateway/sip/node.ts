@@ -1,9 +1,11 @@
 /** One connection to one SIP server, and the media servers that are reached through it. */
 import { EventEmitter } from 'node:events';
-import Srf from 'drachtio-srf';
+import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
 import type { MediaServerAddress, SipServerAddress } from '../../config/types.js';
 import { MediaPool, type PoolOptions } from '../media/pool.js';
+import { GuardedSrf, type GuardOptions, type Refused } from './guarded-srf.js';
+import { whatIsAsked } from './asked.js';
 import { respond } from './respond.js';
 
 export interface SipNodeEvents {
@@ -12,19 +14,26 @@ export interface SipNodeEvents {
   /** The connection came or went. */
   changed: [];
   lost: [node: SipNode];
+  /** A request was kept out, from an address that no trunk lists. */
+  stranger: [refused: Refused];
 }
 
+/** Delay between attempts to reach a SIP server that is away, in ms; the library's own grows without end. */
+const mostRetryMs = 3_000;
+
 export class SipNode extends EventEmitter<SipNodeEvents> {
-  readonly srf = new Srf();
+  readonly srf: GuardedSrf;
   readonly pool: MediaPool;
   private up = false;
   private closed = false;
   /** Addresses the SIP server listens on, as it told us: `proto/host:port`. */
   hostports: string[] = [];
 
-  constructor(readonly server: SipServerAddress, mediaServers: readonly MediaServerAddress[], pool: PoolOptions, private readonly isListed: (address: string) => boolean, private readonly log: Logger) {
+  constructor(readonly server: SipServerAddress, mediaServers: readonly MediaServerAddress[], pool: PoolOptions, guard: GuardOptions, private readonly log: Logger) {
     super();
-    const { srf } = this;
+    const srf = this.srf = new GuardedSrf(guard);
+    srf.guard.on('stranger', (refused) => this.emit('stranger', refused));
+    srf.guard.on('foreign', ({ method, address }) => log.warn({ from: address, method }, 'request of a trunk within a dialog that is not its own: refused'));
     const name = `${server.host}:${server.port}`;
     srf.on('connect', (error: Error | null, hostports: string) => {
       if (error) {
@@ -46,7 +55,9 @@ export class SipNode extends EventEmitter<SipNodeEvents> {
     srf.invite((req, res) => this.emit('invite', req, res, this));
     srf.use('options', (req, res) => this.answerOptions(req, res));
     for (const method of ['message', 'register', 'subscribe', 'publish', 'notify', 'info', 'refer'] as const) srf.use(method, (_req, res) => respond(res, 405, { headers: { Allow: 'INVITE, ACK, BYE, CANCEL, OPTIONS' } }));
-    void srf.connect({ host: server.host, port: server.port, secret: server.secret.reveal() });
+    // The types of the library leave `reconnect` out.
+    const at = { host: server.host, port: server.port, secret: server.secret.reveal(), reconnect: { retryMaxDelay: mostRetryMs } };
+    void srf.connect(at);
     this.pool = new MediaPool(srf, mediaServers, pool, log);
     this.pool.on('changed', () => this.emit('changed'));
   }
@@ -73,14 +84,16 @@ export class SipNode extends EventEmitter<SipNodeEvents> {
   private markDown(why: string): void {
     if (!this.up) return;
     this.up = false;
+    this.srf.forgetPending();
     if (!this.closed) this.log.warn({ sipServer: `${this.server.host}:${this.server.port}`, why }, 'SIP server lost; reconnecting');
     this.emit('changed');
     this.emit('lost', this);
   }
 
-  /** Trunks ask by OPTIONS whether we live; strangers get no such answer. */
+  /** Trunks ask by OPTIONS whether we live (RFC 3261 section 11.2). */
   private answerOptions(req: Srf.SrfRequest, res: Srf.SrfResponse): void {
-    if (!this.isListed(req.source_address)) return respond(res, 403);
+    const { refusal } = whatIsAsked(req);
+    if (refusal) return respond(res, refusal.status, { headers: refusal.headers });
     respond(res, this.pool.ready ? 200 : 503, { headers: { Allow: 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK', Accept: 'application/sdp' } });
   }
 }

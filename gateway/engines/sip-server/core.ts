@@ -3,7 +3,7 @@ import type { EngineLog } from '../log.js';
 import { hostPort, parseNameAddr, SipMessage, type ClientTransaction, type ServerTransaction, type SipStack, type Source } from '../sip-stack/index.js';
 import type { AppConnection } from './app-connection.js';
 import { AppRegistry } from './app-registry.js';
-import { DialogTable, type Dialog } from './dialogs.js';
+import type { Dialog, DialogTable } from './dialogs.js';
 import { ownContact, type LocalPlace } from './headers.js';
 import { requestMeta, responseMeta, unsolicitedMeta, wireTime } from './meta.js';
 import type { ReliableProvisionals } from './reliable.js';
@@ -28,6 +28,9 @@ export interface ClientTxn {
   readonly dialog: Dialog | undefined;
 }
 
+/** What a BYE names that can be sent to nobody, for those who are told of it. */
+const NOWHERE = 'sip:nowhere.invalid';
+
 /** A request cannot be sent within a dialog because the peer never said where to. */
 export class NoRouteError extends Error {
   readonly code = 'no_route';
@@ -36,12 +39,12 @@ export class NoRouteError extends Error {
 /** State shared by the two directions, and what both do with it. */
 export class ServerCore {
   readonly apps = new AppRegistry();
-  readonly dialogs = new DialogTable();
   readonly serverTxns = new Map<string, ServerTxn>();
   readonly clientTxns = new Map<string, ClientTxn>();
 
   constructor(
     readonly stack: SipStack,
+    readonly dialogs: DialogTable,
     readonly log: EngineLog,
     readonly maxDialogs: number,
   ) {}
@@ -81,9 +84,13 @@ export class ServerCore {
     app?.send(`cdr:${kind}|${from}|${wireTime()}${detail === undefined ? '' : `|${detail}`}`, message.toBuffer());
   }
 
-  /** A request within a dialog, complete but for Via (RFC 3261 §12.2.1.1). Throws {@link NoRouteError}. */
-  requestIn(dialog: Dialog, method: string, uri?: string): SipMessage {
-    const { target, routes } = dialog.path;
+  /**
+   * A request within a dialog, complete but for Via (RFC 3261 §12.2.1.1).
+   * @param otherwise in place of a target that the peer never named; without it that is a {@link NoRouteError}
+   */
+  requestIn(dialog: Dialog, method: string, uri?: string, otherwise = ''): SipMessage {
+    const { routes } = dialog.path;
+    const target = dialog.path.target || otherwise;
     if (target === '') throw new NoRouteError('the peer named no Contact');
     const strict = routes[0] !== undefined && !/;\s*lr\b/i.test(routes[0]);
     const request = SipMessage.request(method, strict ? (parseNameAddr(routes[0]!)?.uri ?? target) : (uri ?? target));
@@ -114,17 +121,18 @@ export class ServerCore {
    */
   hangUp(dialog: Dialog, reason: string, cdrReason: string): void {
     if (dialog.state === 'ended') return;
+    // Ended here and told before anything is sent: whether the peer can be reached is another matter.
+    this.dialogs.remove(dialog);
+    const bye = this.requestIn(dialog, 'BYE', undefined, NOWHERE).set('Reason', `SIP;cause=200;text="${reason}"`);
+    const place = this.placeFor(this.nextHopOf(dialog));
+    const bytes = bye.toBuffer();
+    dialog.app.send(unsolicitedMeta({ bytes: bytes.length, protocol: place.protocol, host: place.host, port: place.port, dialogId: dialog.id }), bytes);
+    this.cdr('stop', 'application', bye, cdrReason);
     try {
-      const bye = this.requestIn(dialog, 'BYE').set('Reason', `SIP;cause=200;text="${reason}"`);
       this.stack.request(bye, { onFinal: () => undefined });
-      const place = this.placeFor(this.nextHopOf(dialog));
-      const bytes = bye.toBuffer();
-      dialog.app.send(unsolicitedMeta({ bytes: bytes.length, protocol: place.protocol, host: place.host, port: place.port, dialogId: dialog.id }), bytes);
-      this.cdr('stop', 'application', bye, cdrReason);
     } catch (error) {
       this.log.debug({ err: error }, 'a dialog ended without BYE: the peer cannot be reached');
     }
-    this.dialogs.remove(dialog);
   }
 
   /** One of the addresses this server answers on. */

@@ -44,6 +44,8 @@ export class Dialog {
   /** UAC: the last RSeq of each fork, and the fork of each RSeq (RFC 3262 §4). */
   readonly lastRseq = new Map<string, number>();
   readonly reliableTags = new Map<number, string>();
+  /** UAS: the address that the request came from by which it was made. */
+  from = '';
   /** UAS: the INVITE (or SUBSCRIBE) that creates it, and its transaction id. */
   creator: { readonly transaction: ServerTransaction; readonly txn: string } | undefined;
   /** UAC: the transaction that creates it. */
@@ -81,20 +83,41 @@ export function pathOf(message: SipMessage, reversed: boolean): Path {
   return { target: parseSipUri(target) === undefined ? '' : target, routes: reversed ? routes.reverse() : routes };
 }
 
+/** Two dialogs would have one id. */
+export class DialogTakenError extends Error {
+  readonly code = 'dialog_taken';
+}
+
 /** All dialogs, found by drachtio's id, by our tag, or by Call-ID. */
 export class DialogTable {
   private readonly byId = new Map<string, Dialog>();
   private readonly byLocalTag = new Map<string, Dialog>();
-  private readonly byCallId = new Map<string, Dialog>();
+  private readonly byCallId = new Map<string, Set<Dialog>>();
 
   get size(): number {
     return this.byLocalTag.size;
   }
 
+  /** @throws DialogTakenError; nothing takes the place of a dialog that lives */
   add(dialog: Dialog): void {
+    const key = `${dialog.callId}\n${dialog.localTag}`;
+    if (this.byId.has(dialog.id) || this.byLocalTag.has(key)) throw new DialogTakenError(`a dialog lives already by the id of ${dialog.method}`);
     this.byId.set(dialog.id, dialog);
-    this.byLocalTag.set(`${dialog.callId}\n${dialog.localTag}`, dialog);
-    this.byCallId.set(dialog.callId, dialog);
+    this.byLocalTag.set(key, dialog);
+    const same = this.byCallId.get(dialog.callId) ?? new Set();
+    this.byCallId.set(dialog.callId, same.add(dialog));
+  }
+
+  /**
+   * Whether a request that begins something looks as if it came from within a dialog that lives: by its From tag it would
+   * be one side of it.
+   */
+  isTaken(request: SipMessage): boolean {
+    const tag = request.fromTag;
+    for (const dialog of this.byCallId.get(request.callId) ?? []) {
+      if (dialog.localTag === tag || dialog.remoteTag === tag || dialog.early.has(tag)) return true;
+    }
+    return false;
   }
 
   /** Removes and marks ended; timers of the dialog are stopped. */
@@ -104,7 +127,8 @@ export class DialogTable {
     dialog.sessionTimer?.stop();
     removeIf(this.byId, dialog.id, dialog);
     removeIf(this.byLocalTag, `${dialog.callId}\n${dialog.localTag}`, dialog);
-    removeIf(this.byCallId, dialog.callId, dialog);
+    const same = this.byCallId.get(dialog.callId);
+    if (same?.delete(dialog) && same.size === 0) this.byCallId.delete(dialog.callId);
   }
 
   get(id: string): Dialog | undefined {
@@ -113,7 +137,7 @@ export class DialogTable {
 
   /** The confirmed dialog with this Call-ID that was made last. */
   confirmedByCallId(callId: string): Dialog | undefined {
-    const dialog = this.byCallId.get(callId);
+    const dialog = [...(this.byCallId.get(callId) ?? [])].at(-1);
     return dialog?.state === 'confirmed' ? dialog : undefined;
   }
 

@@ -51,6 +51,10 @@ export class Inbound {
       transaction.respond(501, { headers: { Allow: ALLOW } });
       return;
     }
+    if ((method === 'INVITE' && this.core.stack.isMerged(transaction)) || ((method === 'INVITE' || method === 'SUBSCRIBE') && this.core.dialogs.isTaken(request))) {
+      transaction.respond(482);
+      return;
+    }
     const app = this.core.apps.next(method.toLowerCase());
     if (app === undefined) {
       transaction.respond(tagged ? 481 : 503);
@@ -239,8 +243,9 @@ export class Inbound {
     const parties = { local: `${request.get('to')!};tag=${transaction.localTag}`, remote: request.get('from')! };
     const id = dialogId(request.callId, request.fromTag);
     const dialog = new Dialog(id, 'uas', request.method, request.callId, transaction.localTag, parties, txn.app);
-    this.core.dialogs.add(dialog);
     dialog.remoteTag = request.fromTag;
+    dialog.from = transaction.source.address;
+    this.core.dialogs.add(dialog);
     dialog.path = pathOf(request, false);
     dialog.remoteSeq = request.cseq!.seq;
     dialog.localSeq = request.cseq!.seq;

@@ -6,6 +6,8 @@ import { SipStack, type SipTimers, type StackLimits } from '../sip-stack/index.j
 import { isWildcard, localAddresses } from '../sip-stack/local-address.js';
 import { AppConnection, type AppCommand, type AppLimits } from './app-connection.js';
 import { ServerCore } from './core.js';
+import { DialogTable } from './dialogs.js';
+import { Door, type DoorOptions } from './door.js';
 import { Inbound } from './inbound.js';
 import { Outbound } from './outbound.js';
 import { Proxy } from './proxy.js';
@@ -17,7 +19,7 @@ export interface SipServerLimits extends StackLimits, AppLimits {
   readonly maxApps: number;
 }
 
-export interface SipServerOptions {
+export interface SipServerOptions extends DoorOptions {
   /** SIP address; port 0 picks one that is free for UDP and TCP alike. */
   readonly listen: { readonly host: string; readonly port: number };
   /** Where applications connect. */
@@ -61,11 +63,16 @@ const DEFAULT_APP_LIMITS: AppLimits & { maxDialogs: number; maxApps: number } = 
  * Rejects with the system's error when an address is taken.
  */
 export async function startSipServer(options: SipServerOptions): Promise<SipServer> {
+  const dialogs = new DialogTable();
+  const door = new Door(options, dialogs);
   const stack = await SipStack.open({
     host: options.listen.host, port: options.listen.port, log: options.log, limits: options.limits, timers: options.timers,
+    admit: (request, source) => door.admit(request, source),
+    samePeer: (one, other) => door.same(one, other),
+    isKnown: (address) => door.knows(address),
   });
   try {
-    const server = new EmbeddedSipServer(stack, options);
+    const server = new EmbeddedSipServer(stack, dialogs, options);
     await server.listen();
     return server;
   } catch (error) {
@@ -84,10 +91,11 @@ class EmbeddedSipServer implements SipServer {
 
   constructor(
     private readonly stack: SipStack,
+    dialogs: DialogTable,
     private readonly options: SipServerOptions,
   ) {
     this.limits = { ...DEFAULT_APP_LIMITS, ...options.limits };
-    this.core = new ServerCore(stack, options.log ?? silentLog, this.limits.maxDialogs);
+    this.core = new ServerCore(stack, dialogs, options.log ?? silentLog, this.limits.maxDialogs);
     const sessions = new Sessions(this.core);
     this.proxy = new Proxy(this.core, () => this.addresses());
     this.inbound = new Inbound(this.core, sessions, this.proxy);

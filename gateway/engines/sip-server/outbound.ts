@@ -54,7 +54,7 @@ export class Outbound {
       if (!message.isRequest) this.respond(app, command.id, txnId, message);
       else if (message.method === 'CANCEL') this.cancel(app, command.id, txnId, message);
       else if (message.method === 'ACK') this.acknowledge(app, command.id, dialog, message);
-      else if (dialog !== '') this.requestWithin(app, command.id, this.dialogOf(app, dialog), message, nextHop);
+      else if (dialog !== '') this.requestInDialog(app, command.id, this.dialogOf(app, dialog), message, nextHop);
       else this.request(app, command.id, message, nextHop);
     } catch (error) {
       if (error instanceof Refusal) {
@@ -152,7 +152,7 @@ export class Outbound {
     if (!METHODS.has(message.method!)) throw new Refusal(`invalid request-uri: ${startLine}`);
     const known = message.callId === '' ? undefined : this.core.dialogs.confirmedByCallId(message.callId);
     if (known !== undefined && message.method !== 'REGISTER' && (message.fromTag === '' || message.fromTag === known.localTag)) {
-      this.requestWithin(app, id, known, message, nextHop);
+      this.requestInDialog(app, id, known, message, nextHop);
       return;
     }
     const hop = nextHop !== '' ? nextHop : message.uri!;
@@ -195,6 +195,7 @@ export class Outbound {
     const method = request.method;
     if (method !== 'INVITE' && method !== 'SUBSCRIBE') return undefined;
     if (this.core.dialogs.size >= this.core.maxDialogs) throw new Refusal('too many dialogs');
+    if (this.core.dialogs.isTaken(request)) throw new Refusal('a dialog with this Call-ID and From tag exists');
     const parties = { local: request.get('from')!, remote: request.get('to')! };
     const dialog = new Dialog(dialogId(request.callId, request.fromTag), 'uac', method, request.callId, request.fromTag, parties, app);
     dialog.localSeq = request.cseq!.seq;
@@ -213,6 +214,16 @@ export class Outbound {
     if (dialog === undefined) throw new Refusal(NO_DIALOG);
     if (dialog.app.gone) dialog.app = app;
     return dialog;
+  }
+
+  /** A BYE ends the dialog here whether it can be sent or not: nobody would end it otherwise. */
+  private requestInDialog(app: AppConnection, id: string, dialog: Dialog, message: SipMessage, nextHop: string): void {
+    try {
+      this.requestWithin(app, id, dialog, message, nextHop);
+    } catch (error) {
+      if (message.method === 'BYE') this.core.dialogs.remove(dialog);
+      throw error;
+    }
   }
 
   private requestWithin(app: AppConnection, id: string, dialog: Dialog, message: SipMessage, nextHop: string): void {

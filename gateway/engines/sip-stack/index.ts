@@ -30,7 +30,7 @@
  * the 2xx is. Failures of an INVITE are acknowledged by the stack. Via is always the stack's.
  */
 export { SipStack, BadTargetError, DEFAULT_STACK_LIMITS } from './stack.js';
-export type { StackOptions, StackLimits, StackEvents, RequestOptions } from './stack.js';
+export type { Admission, StackOptions, StackLimits, StackEvents, RequestOptions } from './stack.js';
 export { SipMessage, NotSipError } from './message.js';
 export type { HeaderInit } from './message.js';
 export { ServerTransaction, TransactionOverError } from './server-transaction.js';
@@ -40,6 +40,8 @@ export type { ClientHandlers, FinalInfo, LocalCause } from './client-transaction
 export type { Endpoint, Protocol, Source } from './transport.js';
 export type { SipTimers } from './timers.js';
 export { DEFAULT_TIMERS } from './timers.js';
+export { AddressGroups } from './address-groups.js';
+export { contactHasHost, contactsHaveHosts } from './contact.js';
 export * from './grammar.js';
 export { newBranch, newCallId, newSequence, newTag } from './ids.js';
 export { reasonPhrase } from './reasons.js';

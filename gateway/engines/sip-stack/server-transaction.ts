@@ -97,6 +97,11 @@ export class ServerTransaction {
     return this.state === 'proceeding';
   }
 
+  /** True for an INVITE that was answered 2xx, as long as copies of it may come (RFC 6026 §7.1). */
+  get accepted(): boolean {
+    return this.state === 'accepted';
+  }
+
   /** Status of the last response sent, 0 if none was. */
   get status(): number {
     return this.lastStatus;
@@ -234,7 +239,13 @@ export class ServerTransaction {
     if (this.state === 'terminated') return;
     // A 2xx that could not be sent once may be asked for again; its ACK timer decides.
     if (this.state === 'accepted' && !this.reliable) return;
-    this.terminate(() => this.onFailure?.(error));
+    const status = this.lastStatus;
+    const unacknowledged = this.state === 'accepted' && !this.acknowledged;
+    this.terminate(() => {
+      // Its ACK will not come any more either, and who waits for that must hear of it.
+      if (unacknowledged) this.onAckTimeout?.(status);
+      this.onFailure?.(error);
+    });
   }
 
   /** Sends the 2xx once more: for a proxy, which resends only what comes again. */

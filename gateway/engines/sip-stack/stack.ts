@@ -27,6 +27,9 @@ export const DEFAULT_STACK_LIMITS: StackLimits = {
   requestBurst: 6_000,
 };
 
+/** What becomes of a request before anything of it is looked at or answered: a status is answered once, without a transaction. */
+export type Admission = 'admit' | 'silence' | number;
+
 export interface StackOptions {
   /** Address to bind, UDP and TCP. */
   readonly host: string;
@@ -36,6 +39,12 @@ export interface StackOptions {
   readonly limits?: Partial<StackLimits>;
   /** Shorter timers are for tests. */
   readonly timers?: SipTimers;
+  /** Who may send what; everybody everything when left out. Asked for every request that is no repetition of one that was admitted. */
+  readonly admit?: (request: SipMessage, source: Source) => Admission;
+  /** Whether two addresses are one peer's, so that one may go on with what the other began; everybody's are when left out. */
+  readonly samePeer?: (one: string, other: string) => boolean;
+  /** Whose TCP connections are not counted among strangers'. */
+  readonly isKnown?: (address: string) => boolean;
 }
 
 export interface StackEvents {
@@ -68,6 +77,10 @@ export class SipStack extends EventEmitter<StackEvents> {
   private readonly clients = new Map<string, ClientTransaction>();
   private readonly acks = new Map<string, ServerTransaction>();
   private readonly byConnection = new Map<Connection, Set<ServerTransaction>>();
+  /** INVITEs outside of any dialog, by Call-ID and From tag: another one that looks like it is no new call. */
+  private readonly invites = new Map<string, Set<ServerTransaction>>();
+  private readonly admit: NonNullable<StackOptions['admit']>;
+  private readonly samePeer: NonNullable<StackOptions['samePeer']>;
   private readonly serverOwner: ServerTransactionOwner;
   private readonly clientOwner: ClientTransactionOwner;
   private closed = false;
@@ -77,6 +90,8 @@ export class SipStack extends EventEmitter<StackEvents> {
     this.limits = { ...DEFAULT_STACK_LIMITS, ...options.limits };
     this.log = options.log ?? silentLog;
     this.timers = options.timers ?? DEFAULT_TIMERS;
+    this.admit = options.admit ?? (() => 'admit');
+    this.samePeer = options.samePeer ?? (() => true);
     this.limiter = new RateLimiter(this.limits.requestsPerSecond, this.limits.requestBurst);
     this.serverOwner = {
       timers: this.timers,
@@ -85,6 +100,7 @@ export class SipStack extends EventEmitter<StackEvents> {
       forgetAck: (key: string) => void this.acks.delete(key),
       terminated: (transaction: ServerTransaction) => {
         this.servers.delete(transaction.key);
+        this.forgetInvite(transaction);
         const { connection } = transaction.source;
         if (connection !== undefined) this.byConnection.get(connection)?.delete(transaction);
       },
@@ -107,7 +123,7 @@ export class SipStack extends EventEmitter<StackEvents> {
   static async open(options: StackOptions): Promise<SipStack> {
     const stack = new SipStack(options);
     stack.transport = await Transport.open(
-      { host: options.host, port: options.port, limits: stack.limits, log: stack.log },
+      { host: options.host, port: options.port, limits: stack.limits, log: stack.log, isKnown: options.isKnown ?? (() => true) },
       { onMessage: (bytes, source) => stack.onMessage(bytes, source), onConnectionClosed: (connection) => stack.onConnectionClosed(connection) },
     );
     return stack;
@@ -162,24 +178,33 @@ export class SipStack extends EventEmitter<StackEvents> {
     const transaction = this.clients.get(clientKey(via.params['branch'] ?? '', method));
     // Someone who guesses branches must also know the Call-ID.
     if (transaction === undefined || transaction.request.callId !== response.callId) return;
+    // Or have read both in somebody's log: so an answer must come from whom we asked.
+    const asked = transaction.endpoint?.address;
+    if (asked === undefined || !this.samePeer(asked, source.address)) return;
     transaction.received(response, source);
   }
 
   private onRequest(request: SipMessage, via: Via, source: Source): void {
-    const fault = requestFault(request);
     const method = request.method!;
+    const key = serverKey(request, via);
+    const known = method === 'ACK' ? undefined : this.servers.get(key + method);
+    if (known !== undefined) {
+      // Somebody else's copy is nobody's request.
+      if (this.samePeer(known.source.address, source.address)) known.retransmitted();
+      return;
+    }
+    const admission = this.admit(request, source);
+    if (admission !== 'admit') {
+      if (admission !== 'silence' && method !== 'ACK') this.replyOnce(request, source, admission);
+      return;
+    }
+    const fault = requestFault(request);
     if (fault !== undefined) {
       if (method !== 'ACK') this.replyOnce(request, source, fault.status, fault.reason);
       return;
     }
-    const key = serverKey(request, via);
     if (method === 'ACK') {
       this.onAck(request, key, source);
-      return;
-    }
-    const known = this.servers.get(key + method);
-    if (known !== undefined) {
-      known.retransmitted();
       return;
     }
     if (method === 'CANCEL') {
@@ -197,6 +222,11 @@ export class SipStack extends EventEmitter<StackEvents> {
 
   private track(transaction: ServerTransaction): ServerTransaction {
     this.servers.set(transaction.key, transaction);
+    if (transaction.isInvite && transaction.request.toTag === '') {
+      const key = inviteKey(transaction.request);
+      const set = this.invites.get(key) ?? new Set();
+      this.invites.set(key, set.add(transaction));
+    }
     const { connection } = transaction.source;
     if (connection !== undefined) {
       const set = this.byConnection.get(connection) ?? new Set();
@@ -205,17 +235,37 @@ export class SipStack extends EventEmitter<StackEvents> {
     return transaction;
   }
 
+  private forgetInvite(transaction: ServerTransaction): void {
+    const key = inviteKey(transaction.request);
+    const set = this.invites.get(key);
+    if (set?.delete(transaction) && set.size === 0) this.invites.delete(key);
+  }
+
+  /**
+   * True for an INVITE that came before by another way, or comes while another one of the same Call-ID and From tag is
+   * not answered yet (RFC 3261 §8.2.2.2). One that was refused may be tried again.
+   */
+  isMerged(invite: ServerTransaction): boolean {
+    const { request } = invite;
+    for (const other of this.invites.get(inviteKey(request)) ?? []) {
+      if (other !== invite && (other.open || (other.accepted && other.request.cseq?.seq === request.cseq?.seq))) return true;
+    }
+    return false;
+  }
+
   private onAck(ack: SipMessage, key: string, source: Source): void {
     const accepted = this.acks.get(ackKey(ack.callId, ack.fromTag, ack.toTag, ack.cseq!.seq));
     const transaction = accepted ?? this.servers.get(`${key}INVITE`);
     if (transaction === undefined) this.emit('strayAck', ack, source);
-    else transaction.acked(ack, source);
+    // It may bring the answer to an offer of ours, and so say where the voice goes.
+    else if (this.samePeer(transaction.source.address, source.address)) transaction.acked(ack, source);
   }
 
   /** RFC 3261 §9.2: the CANCEL gets its own answer, the INVITE its 487. */
   private onCancel(cancel: SipMessage, key: string, source: Source): void {
     if (this.servers.size >= this.limits.maxTransactions) return;
-    const invite = this.servers.get(`${key}INVITE`);
+    const found = this.servers.get(`${key}INVITE`);
+    const invite = found !== undefined && this.samePeer(found.source.address, source.address) ? found : undefined;
     const transaction = this.track(new ServerTransaction(`${key}CANCEL`, cancel, source, this.serverOwner));
     if (invite === undefined) {
       transaction.respond(481);
@@ -343,6 +393,7 @@ export class SipStack extends EventEmitter<StackEvents> {
   }
 }
 
+const inviteKey = (request: SipMessage): string => `${request.callId}\n${request.fromTag}`;
 const clientKey = (branch: string, method: string): string => `${branch}\n${method}`;
 
 /** RFC 3261 §17.2.3, for peers of RFC 2543 as well; the method is appended by the caller. */

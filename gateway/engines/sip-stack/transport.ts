@@ -29,6 +29,11 @@ export interface TransportLimits {
   /** TCP connections open at a time, both directions. */
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
+  /** Of those, connections of addresses that nobody knows: at a time, and of one address. They never take the room of the others. */
+  readonly maxStrangerConnections: number;
+  readonly maxConnectionsPerStranger: number;
+  /** How long a stranger's connection may stay, whatever comes by it. */
+  readonly strangerConnectionMs: number;
   /** Bytes that may wait to be written on one connection before it is given up. */
   readonly maxQueuedBytes: number;
   readonly connectTimeoutMs: number;
@@ -41,6 +46,9 @@ export const DEFAULT_TRANSPORT_LIMITS: TransportLimits = {
   maxMessageBytes: 65_535,
   maxConnections: 2_048,
   maxConnectionsPerAddress: 1_024,
+  maxStrangerConnections: 32,
+  maxConnectionsPerStranger: 2,
+  strangerConnectionMs: 5_000,
   maxQueuedBytes: 2 * 1024 * 1024,
   connectTimeoutMs: 5_000,
   partialMessageTimeoutMs: 30_000,
@@ -54,20 +62,23 @@ export interface TransportHandlers {
 
 const MAX_PROBES = 64;
 const PROBE_WAIT_MS = 500;
-const SWEEP_INTERVAL_MS = 5_000;
+const SWEEP_INTERVAL_MS = 2_500;
 const UDP_BUFFER_BYTES = 4 * 1024 * 1024;
 
 /** One TCP connection. */
 export class Connection {
   /** Said once, to whoever had messages on it. */
   closed = false;
-  lastActiveMs = Date.now();
+  readonly openedMs = Date.now();
+  lastActiveMs = this.openedMs;
   messages = 0;
   constructor(
     readonly socket: Socket,
     readonly address: string,
     readonly port: number,
     readonly framer: StreamFramer,
+    /** Nobody knows its address. */
+    public isStranger: boolean,
   ) {}
 }
 
@@ -86,11 +97,12 @@ export class Transport {
     private readonly limits: TransportLimits,
     private readonly handlers: TransportHandlers,
     private readonly log: EngineLog,
+    private readonly isKnown: (address: string) => boolean,
   ) {}
 
   /** Binds UDP and TCP to the same port; port 0 picks one that is free for both. */
   static async open(
-    options: { host: string; port: number; limits: TransportLimits; log: EngineLog },
+    options: { host: string; port: number; limits: TransportLimits; log: EngineLog; isKnown: (address: string) => boolean },
     handlers: TransportHandlers,
   ): Promise<Transport> {
     for (let attempt = 0; ; attempt += 1) {
@@ -102,7 +114,7 @@ export class Transport {
         const port = (server.address() as { port: number }).port;
         udp.bind({ address: options.host, port, exclusive: true });
         await once(udp, 'listening');
-        const transport = new Transport(options.host, port, udp, server, options.limits, handlers, options.log);
+        const transport = new Transport(options.host, port, udp, server, options.limits, handlers, options.log, options.isKnown);
         transport.listen();
         return transport;
       } catch (error) {
@@ -152,21 +164,38 @@ export class Transport {
 
   private accept(socket: Socket): void {
     const address = socket.remoteAddress;
-    if (this.closing || address === undefined || socket.remotePort === undefined || !this.mayConnect(address)) {
+    if (this.closing || address === undefined || socket.remotePort === undefined) {
       socket.destroy();
       return;
     }
-    this.adopt(socket, address, socket.remotePort);
+    const isStranger = !this.isKnown(address);
+    if (!(isStranger ? this.mayStrangerConnect(address) : this.mayConnect(address))) {
+      socket.destroy();
+      return;
+    }
+    this.adopt(socket, address, socket.remotePort, isStranger);
   }
 
   private mayConnect(address: string): boolean {
-    if (this.connections.size >= this.limits.maxConnections) return false;
+    let all = 0;
     let same = 0;
-    for (const connection of this.connections.values()) if (connection.address === address) same += 1;
-    return same < this.limits.maxConnectionsPerAddress;
+    for (const connection of this.connections.values()) {
+      if (connection.isStranger) continue;
+      all += 1;
+      if (connection.address === address) same += 1;
+    }
+    return all < this.limits.maxConnections && same < this.limits.maxConnectionsPerAddress;
   }
 
-  private adopt(socket: Socket, address: string, port: number): Connection {
+  /** The oldest one gives way: who is somebody after all has said so by then. */
+  private mayStrangerConnect(address: string): boolean {
+    const strangers = [...this.connections.values()].filter(({ isStranger }) => isStranger);
+    if (strangers.filter((connection) => connection.address === address).length >= this.limits.maxConnectionsPerStranger) return false;
+    if (strangers.length >= this.limits.maxStrangerConnections) strangers[0]!.socket.destroy();
+    return true;
+  }
+
+  private adopt(socket: Socket, address: string, port: number, isStranger: boolean): Connection {
     const framer = new StreamFramer(
       this.limits,
       (message) => {
@@ -178,7 +207,7 @@ export class Transport {
       },
       () => socket.write('\r\n'),
     );
-    const connection = new Connection(socket, address, port, framer);
+    const connection = new Connection(socket, address, port, framer, isStranger);
     const key = hostPort(address, port);
     this.connections.set(key, connection);
     socket.setNoDelay(true);
@@ -204,6 +233,12 @@ export class Transport {
     const now = Date.now();
     for (const connection of this.connections.values()) {
       const quietMs = now - connection.lastActiveMs;
+      // Who was a stranger may be a phone of ours by now.
+      connection.isStranger &&= !this.isKnown(connection.address);
+      if (connection.isStranger && now - connection.openedMs > this.limits.strangerConnectionMs) {
+        connection.socket.destroy();
+        continue;
+      }
       const mute = connection.framer.pending || (connection.messages === 0 && !connection.socket.connecting && connection.socket.bytesWritten === 0);
       if (quietMs > (mute ? this.limits.partialMessageTimeoutMs : this.limits.idleConnectionMs)) connection.socket.destroy();
     }
@@ -245,7 +280,7 @@ export class Transport {
     const timer = setTimeout(() => socket.destroy(new Error('connecting took too long')), this.limits.connectTimeoutMs);
     socket.once('connect', () => clearTimeout(timer));
     socket.once('close', () => clearTimeout(timer));
-    return this.adopt(socket, to.address, to.port);
+    return this.adopt(socket, to.address, to.port, false);
   }
 
   /**

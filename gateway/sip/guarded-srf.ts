@@ -1,0 +1,152 @@
+/**
+ * The SIP library with a guard before everything it does: it knows a dialog by Call-ID and one tag, an INVITE by its
+ * Call-ID alone, and asks nobody where a request came from.
+ */
+import { EventEmitter } from 'node:events';
+import Srf from 'drachtio-srf';
+import { callIdOf, DialogOwners, type OwnedDialog, type Verdict } from './ownership.js';
+import { respond } from './respond.js';
+import type { Trunks } from './trunks.js';
+
+/** What is kept out: from whom, and what it was. */
+export interface Refused {
+  readonly method: string;
+  readonly address: string;
+  readonly protocol: string;
+}
+
+export interface GuardOptions {
+  readonly trunks: Trunks;
+  /** What strangers get. */
+  readonly strangers: 'silent' | 'refused';
+}
+
+type Req = Srf.SrfRequest & { readonly stackDialogId?: string; readonly socket: unknown; readonly agent: { mapServer: Map<unknown, { pendingNetworkInvites: Map<string, Pending> }> } };
+interface Pending { readonly req: Srf.SrfRequest; readonly res: Srf.SrfResponse }
+type Next = () => void;
+/** The library calls back with (error, request) although its types say (request). */
+interface Progress {
+  cbRequest?: (error: unknown, req: Srf.SrfRequest | undefined) => void;
+  cbProvisional?: (res: Srf.SrfResponse) => void;
+}
+type Handler = (req: Req, res: Srf.SrfResponse, next: Next) => void;
+
+/** The parts of the library that its types leave out. */
+interface Inner {
+  dialog(options?: object): Handler;
+  addDialog(dialog: Srf.Dialog): void;
+  removeDialog(dialog: Srf.Dialog): void;
+}
+const inner = Srf.prototype as unknown as Inner;
+
+export class GuardedSrf extends Srf {
+  /** Told of each request that was kept out. */
+  readonly guard = new EventEmitter<{ stranger: [Refused]; foreign: [Refused] }>();
+  readonly owners: DialogOwners;
+  /** INVITEs that wait for an answer of ours, as the library is to find them. */
+  private readonly waiting = new Map<string, Pending>();
+
+  constructor(private readonly options: GuardOptions) {
+    super();
+    this.owners = new DialogOwners(options.trunks);
+    this.guardCalls();
+    this.guardAnswers();
+  }
+
+  /** The connection to the SIP server is gone: nothing that was on its way will be answered. */
+  forgetPending(): void {
+    this.waiting.clear();
+    this.owners.forgetPending();
+  }
+
+  /** The library's first step for every request; called from its constructor, before anything of ours is there. */
+  dialog(options?: object): Handler {
+    const handle = inner.dialog.call(this, options);
+    return (req, res, next) => {
+      const verdict = this.owners.judge(req);
+      if (verdict === 'admit') {
+        if (req.method === 'INVITE') this.watch(req, res);
+        handle.call(this, req, res, next);
+      } else this.keepOut(req, res, verdict);
+    };
+  }
+
+  addDialog(dialog: Srf.Dialog): void {
+    if (this.owners.add(dialog as OwnedDialog)) inner.addDialog.call(this, dialog);
+    // Cannot be, since nothing is admitted by a name that is taken. Whoever asked for it gets one that has ended.
+    else (dialog as unknown as { connected: boolean }).connected = false;
+  }
+
+  /** The library would remove whichever dialog has that id now. */
+  removeDialog(dialog: Srf.Dialog): void {
+    if (!this.owners.has(dialog as OwnedDialog)) return;
+    this.owners.remove(dialog as OwnedDialog);
+    inner.removeDialog.call(this, dialog);
+  }
+
+  /** What we are calling by is taken from the moment on in which it is on its way. */
+  private guardCalls(): void {
+    const call = this.createUAC.bind(this) as (uri: string, options?: Srf.CreateUACOptions, progress?: Progress) => Promise<Srf.Dialog>;
+    const guarded = (uri: string, options?: Srf.CreateUACOptions, progress: Progress = {}): Promise<Srf.Dialog> => {
+      let over: Next = () => undefined;
+      const cbRequest = (error: unknown, req: Srf.SrfRequest | undefined) => {
+        over();
+        if (req) over = this.owners.begin(callIdOf(req));
+        progress.cbRequest?.(error, req);
+      };
+      return call(uri, options, { ...progress, cbRequest }).finally(() => over());
+    };
+    this.createUAC = guarded as never;
+  }
+
+  /** An INVITE that is accepted becomes a dialog when the SIP server has said so: until then its name is taken as well. */
+  private guardAnswers(): void {
+    const answer = this.createUAS.bind(this) as (req: Srf.SrfRequest, res: Srf.SrfResponse, options: Srf.CreateUASOptions) => Promise<Srf.Dialog>;
+    const guarded = (req: Srf.SrfRequest, res: Srf.SrfResponse, options: Srf.CreateUASOptions): Promise<Srf.Dialog> => {
+      const over = this.owners.begin(callIdOf(req));
+      return answer(req, res, options).finally(over);
+    };
+    this.createUAS = guarded as never;
+  }
+
+  private watch(req: Req, res: Srf.SrfResponse): void {
+    // One within a dialog is found by that.
+    const over = req.stackDialogId ? () => undefined : this.owners.begin(callIdOf(req));
+    const pending = { req, res };
+    this.waiting.set(callIdOf(req), pending);
+    const done = () => {
+      over();
+      if (this.waiting.get(callIdOf(req)) === pending) this.waiting.delete(callIdOf(req));
+    };
+    req.on('cancel', done);
+    (res as unknown as EventEmitter).once('finish', done);
+  }
+
+  private keepOut(req: Req, res: Srf.SrfResponse, verdict: Exclude<Verdict, 'admit'>): void {
+    const refused = { method: req.method, address: req.source_address, protocol: req.protocol };
+    if (verdict === 'stranger') this.guard.emit('stranger', refused);
+    if (verdict === 'foreign') this.guard.emit('foreign', refused);
+    const status = req.method === 'ACK' ? undefined : this.answerTo(req, verdict);
+    if (status !== undefined) respond(res, status);
+    if (req.method === 'INVITE') this.forget(req);
+  }
+
+  /** @returns undefined for no answer at all */
+  private answerTo(req: Req, verdict: Exclude<Verdict, 'admit'>): number | undefined {
+    switch (verdict) {
+      case 'silence': return undefined;
+      case 'merged': return 482;
+      case 'foreign': return 403;
+      // Within a dialog it is no scanner, and the SIP server lets no other offer through while one has no answer.
+      case 'stranger': return this.options.strangers === 'refused' || (req.stackDialogId && req.method === 'INVITE') ? 403 : undefined;
+    }
+  }
+
+  /** The library keeps each INVITE by its Call-ID until it is answered: this one, in place of one that is to be found there. */
+  private forget(req: Req): void {
+    const pending = req.agent.mapServer.get(req.socket)?.pendingNetworkInvites;
+    const before = this.waiting.get(callIdOf(req));
+    if (before) pending?.set(callIdOf(req), before);
+    else pending?.delete(callIdOf(req));
+  }
+}

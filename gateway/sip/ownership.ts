@@ -1,0 +1,132 @@
+/**
+ * Whose dialog it is: the half of docs/whose-call.md that signalling keeps. Call-ID and tags name a dialog and prove
+ * nothing, since they stand in logs; what proves something is where a packet comes from.
+ */
+import { isIP } from 'node:net';
+import type Srf from 'drachtio-srf';
+import { contactHasHost, splitList } from '../engines/sip-stack/index.js';
+import { hostOf } from './connected-party.js';
+import type { TrunkConfig, Trunks } from './trunks.js';
+
+/** A dialog as the library makes it; its types leave the response out. */
+export type OwnedDialog = Srf.Dialog & { readonly id: string; readonly res: Pick<Srf.SrfResponse, 'source_address' | 'has' | 'get'> };
+
+/** What becomes of a request: `silence` is no answer at all, `stranger` whatever strangers are given, `merged` 482. */
+export type Verdict = 'admit' | 'silence' | 'stranger' | 'foreign' | 'merged';
+
+/** The other side of a dialog. */
+interface Party {
+  readonly trunk: TrunkConfig | undefined;
+  readonly addresses: readonly string[];
+}
+
+type Arriving = Pick<Srf.SrfRequest, 'method' | 'source' | 'source_address' | 'has' | 'get' | 'getParsedHeader'> & { readonly stackDialogId?: string };
+
+export class DialogOwners {
+  private readonly dialogs = new Map<string, { dialog: OwnedDialog; party: Party }>();
+  private readonly byCallId = new Map<string, Set<OwnedDialog>>();
+  /** INVITEs that are not over yet, theirs and ours, by Call-ID. */
+  private readonly pending = new Map<string, Set<object>>();
+
+  constructor(private readonly trunks: Trunks) {}
+
+  /** @returns false for one that would take another one's place, which stays */
+  add(dialog: OwnedDialog): boolean {
+    if (this.dialogs.has(dialog.id)) return false;
+    this.dialogs.set(dialog.id, { dialog, party: this.partyOf(dialog) });
+    add(this.byCallId, dialog.sip.callId, dialog);
+    return true;
+  }
+
+  remove(dialog: OwnedDialog): void {
+    if (this.dialogs.get(dialog.id)?.dialog !== dialog) return;
+    this.dialogs.delete(dialog.id);
+    remove(this.byCallId, dialog.sip.callId, dialog);
+  }
+
+  has(dialog: OwnedDialog): boolean {
+    return this.dialogs.get(dialog.id)?.dialog === dialog;
+  }
+
+  /** Dialogs that live, by the SIP server's ids. */
+  ids(): IterableIterator<string> {
+    return this.dialogs.keys();
+  }
+
+  forgetPending(): void {
+    this.pending.clear();
+  }
+
+  /**
+   * An INVITE is on its way, in or out: until it is over nothing else may come by its name.
+   * @returns to be called when it is over; may be called twice
+   */
+  begin(callId: string): () => void {
+    const invite = {};
+    add(this.pending, callId, invite);
+    return () => remove(this.pending, callId, invite);
+  }
+
+  /** Asked for every request before anything else is done with it. */
+  judge(req: Arriving): Verdict {
+    // What the SIP server itself did, such as a BYE for want of an ACK.
+    if (req.source !== 'network') return 'admit';
+    // Whoever answers such a request kills drachtio-server up to 0.9.10 (docs/docker.md); nobody could be reached there anyway.
+    if (req.has('Contact') && !splitList(req.get('Contact')).every(contactHasHost)) return 'silence';
+    const trunk = this.trunks.of(req.source_address);
+    const owned = req.stackDialogId ? this.dialogs.get(req.stackDialogId) : undefined;
+    if (owned) {
+      if (this.isOf(owned.party, req.source_address, trunk)) return 'admit';
+      return trunk ? 'foreign' : 'stranger';
+    }
+    // One that the SIP server knows and we do not yet: it has just come to be.
+    if (req.stackDialogId) return 'admit';
+    if (!trunk) return 'stranger';
+    return (req.method === 'INVITE' || req.method === 'SUBSCRIBE') && this.isTaken(req) ? 'merged' : 'admit';
+  }
+
+  /**
+   * Whether an INVITE comes by the name of what lives already: of a dialog, by either side's tag, or of another INVITE
+   * that is not answered, by its Call-ID alone, since the library finds a CANCEL's INVITE by nothing else.
+   */
+  private isTaken(req: Arriving): boolean {
+    if (this.pending.has(callIdOf(req))) return true;
+    const tag = fromTagOf(req);
+    for (const { sip } of this.byCallId.get(callIdOf(req)) ?? []) if (sip.localTag === tag || sip.remoteTag === tag) return true;
+    return false;
+  }
+
+  private isOf(party: Party, address: string, trunk: TrunkConfig | undefined): boolean {
+    return party.addresses.includes(address) || (trunk !== undefined && trunk === party.trunk);
+  }
+
+  /**
+   * Of a caller: the trunk that the INVITE came from, and nothing that it says. Of whom we called: where the answer came
+   * from, which only who got our INVITE can give, and the address named there for what follows.
+   */
+  private partyOf(dialog: OwnedDialog): Party {
+    if (dialog.type === 'uas') {
+      const address = dialog.req.source_address;
+      return { trunk: this.trunks.of(address), addresses: [address] };
+    }
+    const { res } = dialog;
+    const addresses = [res.source_address, hostOf(dialog.req.uri), hostOf(uriOf(res))].filter((address) => isIP(address) !== 0);
+    return { trunk: addresses.map((address) => this.trunks.of(address)).find((trunk) => trunk !== undefined), addresses };
+  }
+}
+
+export const callIdOf = (req: Pick<Srf.SrfRequest, 'get'>): string => req.get('Call-ID');
+const fromTagOf = (req: Pick<Srf.SrfRequest, 'getParsedHeader'>): string => String(req.getParsedHeader('From').params?.['tag'] ?? '');
+
+function uriOf(res: OwnedDialog['res']): string {
+  return res.has('Contact') ? (/<([^<>]*)>/.exec(res.get('Contact'))?.[1] ?? res.get('Contact')) : '';
+}
+
+function add<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {
+  map.set(key, (map.get(key) ?? new Set<Value>()).add(value));
+}
+
+function remove<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {
+  const set = map.get(key);
+  if (set?.delete(value) && set.size === 0) map.delete(key);
+}
