@@ -9,7 +9,7 @@ afterEach(() => peers.stopAll());
 
 describe('who may call', () => {
   it('an address that no trunk lists is refused without ringing anything', async () => {
-    const { gateway, screen } = await sceneWithBaresip(peers, { trunks: [{ name: 'elsewhere', addresses: ['192.0.2.1'] }] });
+    const { gateway, screen } = await sceneWithBaresip(peers, { strangers: 'refused', trunks: [{ name: 'elsewhere', addresses: ['192.0.2.1'] }] });
     const citizen = peers.add(await startCitizen({ to: gateway.sip, user: dialled }));
     expect(await citizen.status()).toBe(403);
     expect(citizen.messages().some((message) => /^SIP\/2.0 18/.test(message.firstLine))).toBe(false);

@@ -332,8 +332,8 @@ describe('a caller', () => {
 });
 
 describe('a stranger', () => {
-  it('gets 403, whatever is asked, and hears nothing of the house', async () => {
-    const house2 = guests.add(await TestGateway.start({ agents: [{ name: 'anna', phone: 'sip:anna@127.0.0.1:9' }], trunks: [{ name: 'elsewhere', addresses: ['192.0.2.1'] }], logTo }));
+  it('gets 403, where the site wants that strangers are answered, and hears nothing of the house', async () => {
+    const house2 = guests.add(await TestGateway.start({ agents: [{ name: 'anna', phone: 'sip:anna@127.0.0.1:9' }], strangers: 'refused', trunks: [{ name: 'elsewhere', addresses: ['192.0.2.1'] }], logTo }));
     const own = await caller(house2.sip);
     const target = `sip:${dialled}@${house2.sip.host}:${house2.sip.port}`;
     for (const [method, fine] of [['OPTIONS', [403]], ['INVITE', [403]], ['MESSAGE', [403, 405]], ['SUBSCRIBE', [403, 405]], ['REGISTER', [403, 405]]] as const) {

@@ -42,7 +42,9 @@ export interface TestGatewayOptions {
   clientUrl?: 'tel' | 'page';
   /** More purposes of the service, for which nobody logs in. */
   unauthenticatedPurposes?: string[];
-  trunks?: { name: string; addresses: string[]; bridge?: 'anchored' | 'released'; outbound?: string }[];
+  trunks?: { name: string; addresses: string[]; bridge?: 'anchored' | 'released'; outbound?: string; mediaSource?: 'described' | 'learn'; mediaAddresses?: string[]; maxCalls?: number; maxCallsPerSecond?: number }[];
+  /** What addresses get that no trunk lists; default: nothing. */
+  strangers?: 'silent' | 'refused';
   /** More of the municipality's configuration, of its service's and of its agents', by name. */
   more?: { tenant?: Record<string, unknown>; service?: Record<string, unknown>; services?: Record<string, unknown>[]; agents?: Record<string, Record<string, unknown>> };
   logLevel?: string;
@@ -140,6 +142,7 @@ export class TestGateway {
       listeners: { public: { port: 0 }, core: { port: 0 }, agents: { port: 0 }, ops: { port: 0 } },
       sip: {
         listen: { port: realEngines ? 0 : await freePort() },
+        ...(options.strangers && { strangers: options.strangers }),
         ...(servers ? { servers: [servers.sip] } : realEngines ? { servers: [{ ...hostPort(env['DRACHTIO_ADMIN']!), secret: env['DRACHTIO_SECRET'] ?? 'cymru' }] } : {}),
       },
       media: {

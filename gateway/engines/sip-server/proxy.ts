@@ -17,6 +17,9 @@ interface ProxyOptions {
   readonly finalTimeoutMs: number | undefined;
 }
 
+/** No further hop is allowed (RFC 3261 §16.3); zeros in front do not count. */
+const isSpent = (request: SipMessage): boolean => Number(request.get('max-forwards') ?? 70) === 0;
+
 /** The `proxy` command: hands a call on without taking part in it (RFC 3261 §16), and lets its later requests pass. */
 export class Proxy {
   private readonly calls = new Set<string>();
@@ -33,7 +36,7 @@ export class Proxy {
       app.answer(command.id, 'NOK|Response not sent due to unknown transaction');
       return;
     }
-    if (txn.transaction.request.get('max-forwards') === '0') {
+    if (isSpent(txn.transaction.request)) {
       txn.transaction.respond(483);
       this.core.serverTxns.delete(txn.id);
       app.answer(command.id, 'OK|done');
@@ -57,7 +60,7 @@ export class Proxy {
   passThrough(transaction: ServerTransaction): boolean {
     const { request } = transaction;
     if (request.toTag === '' || !this.calls.has(request.callId) || !this.isForUs(request)) return false;
-    if (request.get('max-forwards') === '0') {
+    if (isSpent(request)) {
       transaction.respond(483);
       return true;
     }

@@ -142,7 +142,7 @@ export class SipMessage {
     }
     const raw = text.slice(colon + 1);
     const value = raw.includes('\n') ? raw.split(/\r?\n/).map((row) => row.trim()).join(' ').trim() : raw.trim();
-    if (value.includes('\0') || value.includes('\r')) this.malformed ??= 'Bad Header';
+    if (value.includes('\r') || hasBareNull(value)) this.malformed ??= 'Bad Header';
     this.lines.push({ key: headerKey(name), text, value });
   }
 
@@ -314,6 +314,11 @@ export class SipMessage {
   toString(): string {
     return this.toBuffer().toString(this.encoding);
   }
+}
+
+/** A quoted pair may hold any character, NUL among them (RFC 3261 §25.1, RFC 4475 §3.1.1.2); nothing else may. */
+function hasBareNull(value: string): boolean {
+  return value.includes('\0') && value.replace(/"(?:[^"\\]|\\[\s\S])*"/g, (quoted) => quoted.replaceAll('\\\0', '')).includes('\0');
 }
 
 /** Line breaks in a value would let its author write further headers, so they become spaces. */

@@ -33,7 +33,7 @@ export function requestFault(request: SipMessage): Fault | undefined {
   if (request.cseq === undefined) return bad('Bad CSeq');
   if (request.cseq.method !== request.method) return bad('CSeq Method Mismatch');
   const forwards = request.get('max-forwards');
-  if (forwards !== undefined && !/^\d{1,3}$/.test(forwards)) return bad('Bad Max-Forwards');
+  if (forwards !== undefined && !(/^\d{1,10}$/.test(forwards) && Number(forwards) <= 255)) return bad('Bad Max-Forwards');
   if (!/^[A-Za-z][A-Za-z0-9+.-]*:./.test(request.uri ?? '')) return bad('Bad Request-URI');
   if (/^sips?:/i.test(request.uri!) && parseSipUri(request.uri!) === undefined) return bad('Bad Request-URI');
   if (DIALOG_METHODS.has(request.method)) {

@@ -134,3 +134,34 @@ it('ends an INVITE server transaction whose 200 is never acknowledged', async ()
   expect(copies).toBe(1);
   expect(bob.stats().serverTransactions).toBe(0);
 });
+
+describe('a request as RFC 4475 writes it', () => {
+  const raw = async (text: string): Promise<string> => {
+    const server = await open();
+    server.on('request', (tx) => tx.respond(tx.method === 'OPTIONS' ? 200 : 501));
+    const socket = createSocket('udp4');
+    socket.bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    const answered = once(socket, 'message');
+    socket.send(Buffer.from(text.replaceAll('PORT', String(socket.address().port)).replaceAll('\n', '\r\n')), server.port, '127.0.0.1');
+    const [answer] = (await answered) as [Buffer];
+    socket.close();
+    return answer.toString().split('\r\n', 1)[0]!;
+  };
+  const options = (change: Record<string, string> = {}, line = 'OPTIONS sip:user@example.com SIP/2.0'): string =>
+    `${line}\n${Object.entries({ Via: 'SIP/2.0/UDP 127.0.0.1:PORT;branch=z9hG4bKtorture;rport', 'Max-Forwards': '70', From: '<sip:a@example.com>;tag=1', To: '<sip:user@example.com>', 'Call-ID': 'torture', CSeq: '8 OPTIONS', ...change }).map(([name, value]) => `${name}: ${value}`).join('\n')}\n\n`;
+
+  it.each([
+    ['Max-Forwards with zeros in front', options({ 'Max-Forwards': '0068' }), 200],
+    ['Max-Forwards of more than a byte', options({ 'Max-Forwards': '300' }), 400],
+    ['CSeq with zeros in front, folded', options({ CSeq: '0009\n  OPTIONS' }), 200],
+    ['a quoted name with characters that are escaped, NUL among them', options({ To: '"BEL:\\\x07 NUL:\\\x00 DEL:\\\x7f" <sip:user@example.com>' }), 200],
+    ['NUL that is not escaped', options({ To: '"NUL:\x00" <sip:user@example.com>' }), 400],
+    ['a method of every character that one may have', options({ CSeq: "8 !interesting-Method0123456789_*+`.%indeed'~" }, "!interesting-Method0123456789_*+`.%indeed'~ sip:user@example.com SIP/2.0"), 501],
+    ['a method that looks like another one when it is unescaped', options({ CSeq: '8 OPTION%53' }, 'OPTION%53 sip:user@example.com SIP/2.0'), 501],
+    ['a method in CSeq that is not that of the request', options({ CSeq: '8 INVITE' }), 400],
+    ['another version of SIP', options({}, 'OPTIONS sip:user@example.com SIP/7.0'), 505],
+  ])('%s', async (_what, text, status) => {
+    expect(await raw(text)).toMatch(new RegExp(`^SIP/2.0 ${status} `));
+  });
+});
