@@ -1,12 +1,14 @@
 import { mkdirSync } from 'node:fs';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startBrowser, type TestBrowser } from '../peers/browser.js';
 import { startRelay } from './relay.js';
 import { call, logInOn, password, revelation, startListener, until, type Listener } from './listener.js';
 
 /** Set to a folder to keep pictures of the screen. */
 const pictures = process.env['SCREEN_PICTURES'];
 
+let started: TestBrowser;
 let browser: Browser;
 let listener: Listener;
 let context: BrowserContext;
@@ -14,12 +16,10 @@ let page: Page;
 let complaints: string[];
 
 beforeAll(async () => {
-  browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+  started = await startBrowser();
+  ({ browser } = started);
 }, 60_000);
-afterAll(async () => browser?.close());
+afterAll(async () => started?.stop());
 
 beforeEach(async () => {
   listener = await startListener();

@@ -1,5 +1,5 @@
 import Fastify from 'fastify';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { loadConfig, type Config } from '../../../config/index.js';
 import type { SessionVault } from '../../../core-bridge/index.js';
@@ -7,6 +7,7 @@ import { demoPages, DemoRefusedError } from '../../../core-bridge/demo/index.js'
 import { grouped } from '../../../core-bridge/demo/pages.js';
 import { PERSONAS } from '../../../core-bridge/demo/personas.js';
 import { withoutMasked } from '../../../gateway/screen/masking.js';
+import { startBrowser, type TestBrowser } from '../../peers/browser.js';
 import { keepingLog, testConfig } from '../fixtures.js';
 import { serveDemo, type ServedDemo } from './serve-demo.js';
 
@@ -14,6 +15,7 @@ let config: Config;
 let vault: SessionVault;
 let demo: ServedDemo;
 let base = '';
+let started: TestBrowser;
 let browser: Browser;
 let sip: { host: string; port: number } | undefined;
 const { log, lines } = keepingLog();
@@ -22,13 +24,11 @@ beforeAll(async () => {
   config = loadConfig({ env: {} });
   demo = await serveDemo(config, log, () => sip);
   ({ base, vault } = demo);
-  browser = await chromium.launch({
-    executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+  started = await startBrowser();
+  ({ browser } = started);
 });
 afterAll(async () => {
-  await browser?.close();
+  await started?.stop();
   await demo?.stop();
 });
 
