@@ -110,6 +110,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       agents: this.screenAgents(),
       signIn: this.signIn,
       targets: (agent) => this.reception.transferTargets(agent),
+      onFlood: () => this.metrics.screenFlooded(),
       log: log.child({ room: 'screen' }),
     });
     this.farScreens = new FarScreens({

@@ -26,6 +26,7 @@ export class Metrics {
   private readonly feedback: Counter<'outcome'>;
   private readonly audited: Counter<'outcome'>;
   private readonly auditSeconds: Histogram;
+  private readonly floods: Counter;
   private readonly subscribers: Gauge;
   private readonly ctiSent: Counter;
   private readonly ctiRefused: Counter<'cause'>;
@@ -56,6 +57,7 @@ export class Metrics {
     gauge('gateway_agents_ready', 'Agents who are there and ready.', sources.agentsReady);
     gauge('gateway_store_reachable', '1 while the store of sessions answers.', () => (sources.storeReachable() ? 1 : 0));
     gauge('gateway_endpoints', 'Endpoints on media servers.', sources.endpoints);
+    this.floods = new Counter({ name: 'gateway_screens_flooding_total', help: 'Pages of agents that were closed because they said more than a page of a person does; the log names the agent.', registers });
     this.subscribers = new Gauge({ name: 'gateway_cti_subscribers', help: 'Other desktops that hear of calls over a WebSocket now.', registers });
     this.ctiSent = new Counter({ name: 'gateway_cti_events_sent_total', help: 'Events that were told to them, one for each that heard it.', registers });
     this.ctiRefused = new Counter({ name: 'gateway_cti_refused_total', help: 'Sockets of other desktops that were refused or closed, by cause: token (unknown), origin (a page of another site), hello (nothing or nonsense was said), tooMany, tooSlow (it did not read what it was told).', labelNames: ['cause'], registers });
@@ -99,6 +101,10 @@ export class Metrics {
 
   inviteRefused(cause: 'stranger' | 'unknownNumber' | 'full' | 'draining' | 'codec' | 'noMedia', count = 1): void {
     this.refused.inc({ cause }, count);
+  }
+
+  screenFlooded(): void {
+    this.floods.inc();
   }
 
   ctiSubscribers(count: number): void {

@@ -7,6 +7,8 @@ export interface PageSocketOptions {
   beatIntervalMs: number;
   /** A page silent for this long is dead, in milliseconds. */
   beatTimeoutMs: number;
+  /** The page said more than a person's page does, and is closed for it. */
+  onFlood?: () => void;
   log: Logger;
 }
 
@@ -42,7 +44,7 @@ export class PageSocket {
     socket.on('error', (err) => options.log.debug({ err }, 'screen socket error'));
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (!this.#open) return;
-      if (!this.#withinRate()) return this.close(closeCodes.tooManyMessages);
+      if (!this.#withinRate()) return this.#flooded();
       const message = isBinary ? undefined : readPageMessage(data.toString('utf8'));
       if (message === undefined) return this.close(closeCodes.badMessage);
       this.#unanswered = 0;
@@ -93,6 +95,12 @@ export class PageSocket {
       this.#unanswered += 1;
       this.send({ type: 'beat' });
     }
+  }
+
+  #flooded(): void {
+    this.#options.log.warn('a screen said more than a page of a person does: it was closed, and comes back after a pause');
+    this.#options.onFlood?.();
+    this.close(closeCodes.tooManyMessages);
   }
 
   #withinRate(): boolean {

@@ -36,6 +36,8 @@ export interface ScreensOptions {
   unmaskForMs?: number;
   /** Where an agent may transfer a caller to; asked when the agent opens the dialogue. None: nowhere. */
   targets?: (agent: string) => TransferTargets | Promise<TransferTargets>;
+  /** A page said more than a page of a person does, and was closed for it. */
+  onFlood?: () => void;
   now?: () => number;
 }
 
@@ -62,6 +64,7 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
   readonly #pages = new Map<PageSocket, Session>();
   readonly #leases: NodeJS.Timeout;
   readonly #targets: (agent: string) => TransferTargets | Promise<TransferTargets>;
+  readonly #onFlood: () => void;
   readonly #log: Logger;
   readonly #beats: { beatIntervalMs: number; beatTimeoutMs: number };
   readonly #screenOf: (agent: ScreenAgent) => AgentScreen;
@@ -77,6 +80,7 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
     this.#screenOf = ({ displayName, settings }) => new AgentScreen(displayName, { ...times, ...(settings && { settings }) }, now);
     this.replaceAgents(options.agents);
     this.#targets = options.targets ?? (() => nowhere);
+    this.#onFlood = options.onFlood ?? (() => undefined);
     this.#leases = setInterval(() => this.#endLeases(), leaseCheckMs);
     this.#leases.unref();
     const { signIn } = options;
@@ -222,7 +226,7 @@ class LiveScreens extends EventEmitter<ScreenEvents> implements AgentScreens {
   }
 
   #socketOpened(socket: WebSocket, session: Session): void {
-    const page: PageSocket = new PageSocket(socket, { ...this.#beats, log: this.#log.child({ agent: session.agent }) }, (message) => {
+    const page: PageSocket = new PageSocket(socket, { ...this.#beats, onFlood: this.#onFlood, log: this.#log.child({ agent: session.agent }) }, (message) => {
       // Only what a person does counts; an acknowledgement is the page's own.
       if (!saidByItself.has(message.type)) session.touch();
       const act = this.#screens.get(session.agent)?.hear(page, message);

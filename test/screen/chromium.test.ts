@@ -14,6 +14,8 @@ let listener: Listener;
 let context: BrowserContext;
 let page: Page;
 let complaints: string[];
+/** Pages that were closed because they said too much. */
+let floods: number;
 
 beforeAll(async () => {
   started = await startBrowser();
@@ -22,7 +24,8 @@ beforeAll(async () => {
 afterAll(async () => started?.stop());
 
 beforeEach(async () => {
-  listener = await startListener();
+  floods = 0;
+  listener = await startListener({ onFlood: () => void (floods += 1) });
   context = await browser.newContext({ locale: 'nl-NL', viewport: { width: 1280, height: 800 } });
   page = await newPage();
 }, 30_000);
@@ -203,6 +206,45 @@ describe('the screen in a browser', { timeout: 60_000 }, () => {
     await second.getByText('in een ander venster geopend').waitFor();
     expect(await second.content()).not.toContain('Jansen');
     await page.locator('#call.answered').waitFor();
+  });
+
+  it('that says more than a page does is closed, says so, and comes back after a pause that grows', async () => {
+    // The page's clocks only: the pause is not waited for, it passes.
+    await page.clock.install();
+    await logIn();
+    listener.screens.offer('anna', call('c1'));
+    listener.screens.reveal('anna', revelation('c1', 'r1'));
+    await acknowledged('r1');
+    const flood = async (): Promise<void> => {
+      // As the page's own code would, if it went wrong: the module that the page itself uses.
+      await page.evaluate(`import('/screen/assets/socket.js').then(({ say }) => { for (let i = 0; i < 100; i += 1) say({ type: 'active' }); })`);
+      await until('the screen to be gone', () => !listener.screens.isPresent('anna'));
+      await page.getByRole('alert').getByText('te veel berichten van dit scherm').waitFor();
+    };
+    const times = (event: string): number => listener.told.filter((t) => t[0] === event).length;
+    await flood();
+    expect(await page.content()).not.toContain('Jansen');
+    expect(await page.locator('input[name=availability]').first().isDisabled()).toBe(true);
+    await page.clock.fastForward(3_000);
+    expect(await page.locator('#connection').innerText()).toBe('Geen verbinding');
+    await page.clock.fastForward(4_000);
+    await until('the screen to be back', () => times('present') === 2);
+    await page.getByText('Uw telefoon gaat over').or(page.locator('#call.answered')).first().waitFor();
+    expect(await page.locator('#alarm').innerText()).toBe('');
+    expect(await page.content()).not.toContain('Jansen');
+    listener.screens.reveal('anna', revelation('c1', 'r2'));
+    await acknowledged('r2');
+    expect(await identityText()).toContain('Jansen');
+    // What made it talk so much is still there: longer, this time.
+    await flood();
+    await page.clock.fastForward(7_000);
+    expect(await page.locator('#connection').innerText()).toBe('Geen verbinding');
+    expect(times('present')).toBe(2);
+    await page.clock.fastForward(6_000);
+    await until('the screen to be back', () => times('present') === 3);
+    expect(floods).toBe(2);
+    const warnings = listener.logged().split('\n').filter((line) => line.includes('said more than a page')).map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(warnings.map(({ level, agent }) => ({ level, agent }))).toEqual([{ level: 40, agent: 'anna' }, { level: 40, agent: 'anna' }]);
   });
 
   it('acknowledges in a tab in the background', async () => {

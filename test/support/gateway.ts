@@ -232,7 +232,10 @@ export class TestGateway {
     });
   }
 
-  stop(): Promise<void> {
-    return this.gateway.stop(0);
+  async stop(): Promise<void> {
+    await this.gateway.stop(0);
+    // A client of a test that talks faster than a person loses its screen, and the quicker the machine the sooner.
+    const floods = (await this.gateway.metrics.registry.getSingleMetric('gateway_screens_flooding_total')!.get()).values[0]?.value;
+    if (floods) throw new Error(`${floods} pages of this test were closed because they said more than a page of a person does`);
   }
 }

@@ -25,7 +25,7 @@ const saidMs = 4000;
 const stateIcons = { break: 'cup', resting: 'cup', wrapUp: 'pen' };
 
 let language = chosenLanguage();
-let connection = 'connecting'; // connecting | live | lost | replaced
+let connection = 'connecting'; // connecting | live | lost | flooded | replaced
 let call = null; // nothing private: { callId, service, language, identified, phase, canIdentify, canTransfer, transferredBy, guest, broughtInBy, warning }
 let waitedFrom = 0; // on the clock of performance.now()
 let connectedFrom = 0;
@@ -156,7 +156,7 @@ function render() {
   const shownConnection = connection === 'live' || connection === 'connecting' ? connection : 'lost';
   setText($('connection'), w[shownConnection]);
   $('connection').className = shownConnection;
-  setText($('alarm'), connection === 'lost' ? w.lostAlarm : connection === 'replaced' ? w.replacedAlarm : '');
+  setText($('alarm'), { lost: w.lostAlarm, flooded: w.floodedAlarm, replaced: w.replacedAlarm }[connection] ?? '');
   $('use-here').hidden = connection !== 'replaced';
 
   renderAvailability(language, live, call !== null);
@@ -339,12 +339,12 @@ startSocket({
     render();
   },
   /** @returns whether to connect again */
-  lost: () => {
+  lost: (isFlood) => {
     forgetCall();
     lastReason = null;
-    if (connection !== 'replaced') connection = 'lost';
+    if (connection !== 'replaced') connection = isFlood ? 'flooded' : 'lost';
     render();
-    return connection === 'lost';
+    return connection !== 'replaced';
   },
   refused: goTo,
 });

@@ -1,14 +1,23 @@
 // The way to the server: one WebSocket, a heartbeat on our own clock, and coming back when it is lost.
 //
-// The owner of the page hears four things: `heard(message)`, `connecting()`, `lost()` when there is no connection any more
-// (whatever was shown must go), `refused(where)` when the agent has to log in, or unlock, at another page first.
+// The owner of the page hears four things: `heard(message)`, `connecting()`, `lost(isFlood)` when there is no connection any
+// more (whatever was shown must go), `refused(where)` when the agent has to log in, or unlock, at another page first.
 
 /** First pause before connecting again, and the longest, in ms. */
 const firstRetryMs = 500;
 const longestRetryMs = 5000;
+/** The server's close code for a page that says more than it takes; see gateway/screen/messages.ts. */
+const tooManyMessages = 4429;
+/** First pause after that, and the longest: whatever made this page talk so much may still be there. In ms. */
+const firstFloodPauseMs = 5000;
+const longestFloodPauseMs = 45_000;
+/** A page that kept quiet for so long starts with the first pause again. */
+const calmMs = 120_000;
 
 let socket = null;
 let retryMs = firstRetryMs;
+let floodPauseMs = firstFloodPauseMs;
+let floodedAt = -Infinity;
 let retryTimer = 0;
 let heardAt = 0;
 let silenceMs = 9000;
@@ -42,10 +51,10 @@ export function connect() {
     }
     owner.heard(message);
   });
-  own.addEventListener('close', () => {
+  own.addEventListener('close', (event) => {
     if (own !== socket) return;
     socket = null;
-    lost(!opened);
+    lost(!opened, event.code === tooManyMessages);
   });
   heardAt = performance.now();
   clearInterval(watch);
@@ -77,15 +86,23 @@ function drop() {
   lost(false);
 }
 
-function lost(isRefused) {
+function lost(isRefused, isFlood = false) {
   clearInterval(watch);
-  if (!owner.lost()) return;
+  if (!owner.lost(isFlood)) return;
+  const pauseMs = isFlood ? nextFloodPauseMs() : retryMs;
   retryTimer = setTimeout(() => {
     owner.connecting();
     if (isRefused) void connectIfLoggedIn();
     else connect();
-  }, retryMs * (0.75 + Math.random() / 2));
-  retryMs = Math.min(retryMs * 2, longestRetryMs);
+  }, pauseMs * (0.75 + Math.random() / 2));
+  if (!isFlood) retryMs = Math.min(retryMs * 2, longestRetryMs);
+}
+
+function nextFloodPauseMs() {
+  const now = performance.now();
+  floodPauseMs = now - floodedAt > calmMs ? firstFloodPauseMs : Math.min(floodPauseMs * 2, longestFloodPauseMs);
+  floodedAt = now;
+  return floodPauseMs;
 }
 
 /** A refused socket does not say why, so ask. */
