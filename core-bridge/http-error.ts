@@ -17,6 +17,8 @@ export class HttpError extends Error {
 }
 
 const RETRY_AFTER_SECONDS = 30;
+/** How long the sender of what is no request may take to read the answer, in ms. */
+const READ_ANSWER_MS = 1_000;
 
 /** What Fastify itself refuses, in our words; its own messages may repeat parts of the request. */
 const FASTIFY_FAULTS: Readonly<Record<string, HttpError>> = {
@@ -77,5 +79,8 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
   const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const status = late ? '408 Request Timeout' : tooLong ? '431 Request Header Fields Too Large' : '400 Bad Request';
   const body = JSON.stringify({ error: 'request_invalid', message: late ? 'The request took too long to arrive.' : 'This is not a request that can be understood.' });
+  // Whoever does not close their side, or goes on sending, would keep it for ever.
+  const cut = setTimeout(() => socket.destroy(), READ_ANSWER_MS);
+  socket.once('close', () => clearTimeout(cut));
   socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
 }

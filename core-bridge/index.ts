@@ -4,6 +4,7 @@ export { companionPages, type CompanionPagesOptions } from './companion/index.js
 export type { SessionFeedback } from './feedback/feedback.js';
 export { HttpFeedback, type FeedbackOutcome } from './feedback/http-feedback.js';
 export { createGuessGuard, GuessError, type Attempt, type AttemptOutcome, type GuessGuard, type GuessStats, type Permit } from './guessing/index.js';
+export { httpLimits, limitConnections, timeLimits, type HttpLimits } from './http-limits.js';
 export { KeyRing } from './key-ring.js';
 export { createIdentification, IdentifyError, pairingPages, type CallIdentification, type Identification, type PairingInvitation } from './identify/index.js';
 export { createBoards, type ProgressBoards, type ProgressEntry, type ProgressStep } from './progress/index.js';

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { changesForRestart, isSameSetting, Secret, type Config, type MediaServerAddress, type SipServerAddress, type Tenant } from '../config/index.js';
-import { companionPages, connectRedis, createCoreServer, pairingPages, secureAgain, tenantPath, type RedisLink, type SessionVault } from '../core-bridge/index.js';
+import { companionPages, connectRedis, createCoreServer, httpLimits, limitConnections, pairingPages, secureAgain, tenantPath, timeLimits, type HttpLimits, type RedisLink, type SessionVault } from '../core-bridge/index.js';
 import { words } from '../ivr/index.js';
 import { AuditError, auditPages, createAudit, noAudit, type Audit } from './audit/index.js';
 import { References } from './call/hand-over.js';
@@ -81,7 +81,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   private stopped: Promise<void> | undefined;
   private draining = false;
 
-  private constructor(private readonly config: Config, private readonly log: Logger) {
+  private constructor(private readonly config: Config, private readonly log: Logger, private readonly limits: HttpLimits) {
     super();
     this.happenings = new Happenings(log.child({ room: 'happenings' }));
     this.metrics = new Metrics({
@@ -170,10 +170,11 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
 
   /**
    * Starts everything and waits until calls can be taken.
+   * @param limits of the HTTP listeners, where they are not to be the usual ones
    * @throws StartError naming what cannot be bound or reached, and the setting; nothing is left running then
    */
-  static async start(config: Config, log: Logger): Promise<Gateway> {
-    const gateway = new Gateway(config, log);
+  static async start(config: Config, log: Logger, limits: Partial<HttpLimits> = {}): Promise<Gateway> {
+    const gateway = new Gateway(config, log, { ...httpLimits, ...limits });
     await gateway.startAudit();
     // The child needs about as long as the listeners do: side by side.
     const engines = config.sip.servers.length === 0 || config.media.servers.length === 0 ? gateway.startEngines() : undefined;
@@ -314,9 +315,12 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   }
 
   private async startListeners(): Promise<void> {
+    const { limits } = this;
+    const times = timeLimits(limits);
     const make = (name: ListenerName) => {
       const { proxies } = { proxies: [], ...this.config.listeners[name] };
-      const app = fastify({ trustProxy: proxies.length > 0 && [...proxies], loggerInstance: this.log.child({ listener: name }), bodyLimit: maxBodyBytes, logController: new LogController({ disableRequestLogging: true }), forceCloseConnections: true }) as unknown as FastifyInstance;
+      const app = fastify({ trustProxy: proxies.length > 0 && [...proxies], loggerInstance: this.log.child({ listener: name }), bodyLimit: maxBodyBytes, logController: new LogController({ disableRequestLogging: true }), forceCloseConnections: true, ...times.server, http: times.http }) as unknown as FastifyInstance;
+      limitConnections(app.server, limits, this.log.child({ listener: name }));
       // The usual answer repeats the address, and an address may hold what somebody typed.
       app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not_found', message: 'There is nothing at this address.' }));
       return app;
@@ -328,7 +332,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       log: log.child({ room: 'core' }),
       coreUrl: () => this.urls.core,
       publicUrl: () => this.urls.public,
-    });
+    }, limits);
     const apps = { public: make('public'), core, agents: make('agents'), ops: make('ops') };
     this.servers.push(...Object.values(apps));
     await apps.agents.register(agentsListener(this.signIn, [this.screens.plugin, popRoutes(this.signIn, this.handedOver), this.supervision.plugin, auditPages({ signIn: this.signIn, audit: this.audit, single: tenants.length === 1, log: log.child({ room: 'audit' }) }), this.cti.plugin]));

@@ -4,25 +4,24 @@ import type { Server, ServerOptions } from 'node:https';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { ListenerTls } from '../../config/index.js';
 import { answerBrokenRequest, answerNotFound } from '../http-error.js';
+import { httpLimits, limitConnections, timeLimits, type HttpLimits } from '../http-limits.js';
 import { coreListener, type CoreListenerOptions } from './core-listener.js';
-
-/** A request, headers and body, must have arrived after this long. */
-const REQUEST_TIMEOUT_MS = 15_000;
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /**
  * The HTTP server of the core listener, complete and not yet listening: also what the router and the HTTP parser refuse
  * is answered in our form. It logs no requests: their addresses carry result tokens and their answers codes.
  */
-export function createCoreServer(options: CoreListenerOptions): FastifyInstance {
+export function createCoreServer(options: CoreListenerOptions, limits: HttpLimits = httpLimits): FastifyInstance {
+  const times = timeLimits(limits);
   const app = Fastify({
     logger: false,
     forceCloseConnections: true,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    ...times.server,
     frameworkErrors: (_error, request, reply) => void answerNotFound(request, reply),
     clientErrorHandler: answerBrokenRequest,
-    ...(options.tls && { https: secured(options.tls) }),
-  });
+    ...(options.tls ? { https: { ...secured(options.tls), ...times.http, handshakeTimeout: limits.handshakeMs } } : { http: times.http }),
+  }) as unknown as FastifyInstance;
+  limitConnections(app.server, limits, options.log);
   void app.register(coreListener(options));
   return app;
 }
@@ -47,7 +46,6 @@ function secured({ cert, key, clientCa }: ListenerTls): ServerOptions {
     cert,
     key: key.reveal(),
     minVersion: 'TLSv1.2',
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     // A resumed session would be believed by the certificate it began with, expired meanwhile or not.
     secureOptions: constants.SSL_OP_NO_TICKET,
     // Authentication plugins come here too, and have none: who must show one is decided for each request.

@@ -3,6 +3,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { CompactEncrypt, SignJWT } from 'jose';
 import pino from 'pino';
 import { parseConfig, type Config, type Tenant } from '../../config/index.js';
+import type { HttpLimits } from '../../core-bridge/index.js';
 import { Gateway, ownPromptsPath } from '../../gateway/app.js';
 import { freePort } from '../peers/ports.js';
 import { until } from '../peers/wait.js';
@@ -66,6 +67,10 @@ export interface TestGatewayOptions {
   core?: TestCore;
   /** Municipalities in place of the only one. What else is said of sessions, codes and pages holds for each. */
   tenants?: TestTenant[];
+  /** Of the HTTP listeners, in place of the usual ones. */
+  httpLimits?: Partial<HttpLimits>;
+  /** The `listeners` of the configuration, by name, beside a free port. */
+  listeners?: Record<string, Record<string, unknown>>;
   /** Makes this one another node of the same municipality: with the same keys. To be given the same `store`. */
   secondTo?: TestGateway;
 }
@@ -139,7 +144,7 @@ export class TestGateway {
     const keysOf = new Map(tenants?.map(({ name }) => [name, newKeys()]));
     const file = {
       log: { level: 'debug' },
-      listeners: { public: { port: 0 }, core: { port: 0 }, agents: { port: 0 }, ops: { port: 0 } },
+      listeners: Object.fromEntries(['public', 'core', 'agents', 'ops'].map((name) => [name, { port: 0, ...options.listeners?.[name] }])),
       sip: {
         listen: { port: realEngines ? 0 : await freePort() },
         ...(options.strangers && { strangers: options.strangers }),
@@ -158,7 +163,7 @@ export class TestGateway {
     };
     const config = parseConfig(file);
     const log = pino({ level: options.logLevel ?? env['TEST_LOG'] ?? 'debug' }, options.logTo ?? (env['TEST_LOG'] ? pino.destination(2) : { write: () => undefined }));
-    const gateway = await Gateway.start(config, log);
+    const gateway = await Gateway.start(config, log, options.httpLimits);
     const sip = servers ? servers.address : realEngines ? hostPort(env['DRACHTIO_SIP'] ?? '127.0.0.1:5060') : gateway.sipAddress!;
     if (core) core.token = (attributes, claims) => resultToken(keys, attributes, claims);
     return new TestGateway(gateway, sip, file, keys, keysOf);
