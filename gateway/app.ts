@@ -332,6 +332,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       log: log.child({ room: 'core' }),
       coreUrl: () => this.urls.core,
       publicUrl: () => this.urls.public,
+      draining: () => this.draining,
     }, limits);
     const apps = { public: make('public'), core, agents: make('agents'), ops: make('ops') };
     this.servers.push(...Object.values(apps));

@@ -32,6 +32,8 @@ export interface CoreListenerOptions {
   readonly coreUrl: () => string;
   /** Base address of the citizens' pages. */
   readonly publicUrl: () => string;
+  /** Whether the gateway is being stopped: then no session begins, and results are still taken. */
+  readonly draining?: () => boolean;
   /** Clock, in ms since 1970, for the expiry of tokens. */
   readonly now?: () => number;
 }
@@ -124,6 +126,8 @@ function tenantEndpoints(served: CoreTenant, options: CoreListenerOptions) {
     const { purpose, auth_result: token } = parsed.data;
     if (!purposes.has(purpose)) throw refusal('purpose_unknown', 'No service of this gateway has that purpose.');
     const result = token ? await verify(token) : undefined;
+    // As late as can be: a code of a gateway that takes no call any more is worth nothing to a citizen.
+    if (options.draining?.()) throw refusal('draining', 'This gateway is being stopped; ask another one, or later.');
     const authentication = unauthenticated.has(purpose) ? 'none' : 'expected';
     const { sessionId, code, attrToken, pageToken } = await vault.create({ purpose, authentication });
     if (result) await deliver(attrToken, result);

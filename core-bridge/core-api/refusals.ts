@@ -36,6 +36,7 @@ export const REFUSALS = {
   body_too_large: { status: 413, at: ['start'], meaning: 'above 1 MiB', remedy: 'As `token_too_large`.' },
   media_type_unsupported: { status: 415, at: BOTH, meaning: 'another content type', remedy: 'Send `application/json` to start, `application/jwt` with a result.' },
   too_many_sessions: { status: 503, at: ['start'], meaning: '`sessions.maxLive` is reached; see the `Retry-After` header', remedy: 'Find out who starts so many; raise `sessions.maxLive` if they are citizens.' },
+  draining: { status: 503, at: ['start'], meaning: 'this gateway is being stopped and starts nothing any more; see the `Retry-After` header', remedy: 'Nothing, while it is stopped or updated. With several gateways let the load balancer ask another one: `/health` at the ops listener says `draining`.' },
   store_unreachable: { status: 503, at: BOTH, meaning: 'the store of sessions does not answer; see the `Retry-After` header', remedy: 'See what is wrong with Redis. A result can be posted again.' },
   internal: { status: 500, at: BOTH, meaning: 'a fault of ours', remedy: 'The gateway’s log has its name and place: tell us.' },
 } as const satisfies Record<string, Refusal>;

@@ -117,6 +117,8 @@ describe('a polite request to stop during a conversation', () => {
     expect(await late.status()).toBe(503);
     const refusal = await late.saw(/^SIP\/2\.0 503/);
     expect(refusal.text).toMatch(/^Retry-After: \d+/m);
+    const start = await fetch(`http://127.0.0.1:${ports.core}/start_communication`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ purpose: 'report_move' }) });
+    expect([start.status, Number(start.headers.get('retry-after')) > 0, ((await start.json()) as { error: string }).error]).toEqual([503, true, 'draining']);
     await sleep(1_500);
     expect(citizen.messages().some((message) => message.firstLine.startsWith('BYE '))).toBe(false);
     expect(screen.heard.some(({ message }) => message.type === 'clear')).toBe(false);
