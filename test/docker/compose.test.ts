@@ -7,6 +7,7 @@ import ipaddr from 'ipaddr.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig, type Config } from '../../config/index.js';
+import { run } from '../process/gateway-process.js';
 import { lintCompose } from './compose-lint.js';
 import { dockerDir, hostPath, mountsOf, readCompose, root } from './compose-file.js';
 import { elements, engineXmlFiles, mediaServerParams, mediaServerVariables, xmlFault } from './engine-files.js';
@@ -153,6 +154,12 @@ describe('the configuration that is mounted', () => {
     expect(config.tenants[0]?.idContact.decryptionKeys[0]?.type).toBe('RSA');
   });
 
+  it('has docker/firewall.nft made of it, as the command prints it', async () => {
+    const command = run('dist/config/check-cli.js', ['--firewall', '--config', path.join(work, 'etc/gateway/gateway.yaml')]);
+    expect(await command.exited, command.err()).toBe(0);
+    expect(readFileSync(path.join(dockerDir, 'firewall.nft'), 'utf8'), 'make it anew, and look at what changed').toBe(command.out());
+  });
+
   it('names only files that compose mounts', () => {
     const raw = readFileSync(path.join(root, 'config/examples/production.yaml'), 'utf8');
     for (const [, file] of raw.matchAll(/File: (\S+)$/gm)) {
@@ -253,6 +260,20 @@ describe('the configuration that is mounted', () => {
     expect(actions).toEqual(expect.arrayContaining(['set hangup_after_bridge=false', 'set park_after_bridge=true', 'set uuid_bridge_park_on_cancel=true']));
     const loaded = elements('freeswitch/modules.xml').filter(({ tag }) => tag === 'load').map(({ attributes }) => attributes['module']);
     expect(loaded).toEqual(expect.arrayContaining(['mod_event_socket', 'mod_sofia', 'mod_commands', 'mod_dptools', 'mod_dialplan_xml', 'mod_sndfile', 'mod_tone_stream']));
+  });
+});
+
+describe('the firewall', () => {
+  it('guards the ports on which the servers listen', () => {
+    const text = readFileSync(path.join(dockerDir, 'firewall.nft'), 'utf8');
+    const variables = mediaServerVariables();
+    const port = (name: string): string => variables.get(name)?.value ?? 'none';
+    const admin = elements('drachtio/drachtio.conf.xml').find(({ tag }) => tag === 'admin')?.attributes['port'];
+    const sip = /--contact "sip:\$\$TRUNK_ADDRESS:(\d+);/.exec(drachtio.command?.join(' ') ?? '')?.[1];
+    expect(text).toContain(`meta l4proto { tcp, udp } th dport ${sip} jump sip\n`);
+    expect(text).toContain(`# RTP, UDP ${port('rtp_first_port')}-${port('rtp_last_port')} `);
+    expect(text).toContain(`tcp dport { ${[port('sip_port'), port('event_socket_port'), admin].join(', ')} } counter`);
+    expect(text).toContain(`udp dport ${port('sip_port')} counter`);
   });
 });
 
