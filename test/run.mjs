@@ -15,6 +15,9 @@ const peers = [
   { program: 'chromium-headless-shell', or: 'chromium', package: 'chromium-headless-shell', suites: ['test/screen', 'test/sign-in', 'test/supervisor', 'test/e2e', 'test/core-bridge/demo', 'test/peers'] },
   { program: 'sox', package: 'sox', suites: ['test/ivr', 'test/peers'] },
   { program: 'espeak-ng', package: 'espeak-ng', suites: ['test/ivr'] },
+  // The rules are tried between network namespaces of the test's own.
+  { program: 'nft', package: 'nftables', suites: ['test/docker/firewall'], root: true },
+  { program: 'ip', package: 'iproute2', suites: ['test/docker/firewall'], root: true },
 ];
 const isRoot = process.getuid?.() === 0;
 
@@ -40,7 +43,7 @@ missing = missing.filter(lacks);
 const powerless = peers.filter((peer) => peer.root && !isRoot && !missing.includes(peer));
 const leftOut = new Set([...missing, ...powerless].flatMap(({ suites }) => suites));
 if (powerless.length > 0) {
-  console.error(`${powerless.map(({ program }) => program).join(', ')} can only be used as root (raw sockets). Left out: ${powerless.flatMap(({ suites }) => suites).join(', ')}.`);
+  console.error(`${powerless.map(({ program }) => program).join(', ')} can only be used as root (raw sockets, network namespaces). Left out: ${[...new Set(powerless.flatMap(({ suites }) => suites))].join(', ')}.`);
   if (ci) {
     console.error('In CI every suite must run.');
     process.exit(1);
