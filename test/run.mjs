@@ -62,7 +62,7 @@ if (missing.length > 0) {
 const args = process.argv.slice(2);
 const engines = args.includes('--engines');
 const words = args.filter((word) => word !== '--engines');
-const filters = engines ? ['test/engines', 'test/e2e', ...words] : words;
+const filters = engines ? ['test/engines', 'test/e2e', 'test/attack', ...words] : words;
 
 const env = { ...process.env, TEST_LEAVE_OUT: [...leftOut].join(','), TEST_AS_BUILT: '1' };
 

@@ -26,7 +26,7 @@ const productAsBuilt = {
 };
 
 /** Suites that load the machine: one after another, by themselves. */
-const alone = ['test/engines/**/fuzz.test.ts', 'test/engines/media/leak.test.ts', 'test/bench/**/*.test.ts', 'test/e2e/two-hundred-calls.test.ts', 'test/e2e/five-hundred-calls.test.ts', 'test/e2e/thousand-calls.test.ts'];
+const alone = ['test/engines/**/fuzz.test.ts', 'test/engines/media/leak.test.ts', 'test/bench/**/*.test.ts', 'test/e2e/two-hundred-calls.test.ts', 'test/e2e/five-hundred-calls.test.ts', 'test/e2e/thousand-calls.test.ts', 'test/attack/flood.test.ts'];
 
 /** Suites that measure audio: a few at a time, since they listen more than they work, and beside nothing else. */
 const audio = ['test/engines/media/**/*.test.ts', 'test/ivr/on-a-line.test.ts'];

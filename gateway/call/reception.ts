@@ -3,6 +3,7 @@ import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
 import type { RedisLink, RevealedIdentity } from '../../core-bridge/index.js';
 import type { SipNode } from '../sip/node.js';
+import { Admission, type Excess } from '../sip/admission.js';
 import { canBeReached, whatIsAsked } from '../sip/asked.js';
 import { respond } from '../sip/respond.js';
 import { serviceOf, type ServiceConfig } from '../sip/services.js';
@@ -16,6 +17,9 @@ import type { Destination } from './directory.js';
 import type { CallContext } from './live-call.js';
 import { Adoption, type Adopted } from './promises/index.js';
 
+/** How often one trunk is named in the log for calls that are too many, in ms. */
+const excessSaidEveryMs = 10_000;
+
 export class Reception {
   private readonly calls = new Map<string, { call: Call; node: SipNode }>();
   /** What every dialled number leads to, over all tenants; a number leads to one. */
@@ -24,8 +28,11 @@ export class Reception {
   /** Who is told on the phone who calls, and is there without a screen too. */
   private alwaysThere: ReadonlyMap<string, TenantRoom['desk']> = new Map();
   private draining = false;
+  private readonly admission: Admission;
+  private readonly excessSaidAt = new Map<string, number>();
 
   constructor(private readonly context: CallContext, private readonly tenants: readonly TenantRoom[], private readonly trunks: Trunks, private readonly log: Logger) {
+    this.admission = new Admission(context.config.trunks, context.config.calls.maxCalls);
     for (const tenant of tenants) {
       for (const service of tenant.config.services) this.lines.push({ ...service, tenant, service });
       this.hearDesk(tenant);
@@ -155,7 +162,7 @@ export class Reception {
 
   /** A new INVITE: it becomes a call, or is refused without ringing anything. */
   receive(req: Srf.SrfRequest, res: Srf.SrfResponse, node: SipNode): void {
-    const { config, metrics } = this.context;
+    const { metrics } = this.context;
     // Nobody else comes so far (gateway/sip/ownership.ts).
     const trunk = this.trunks.of(req.source_address);
     if (!trunk) return respond(res, 403);
@@ -166,13 +173,16 @@ export class Reception {
       metrics.inviteRefused('unknownNumber');
       return respond(res, 404);
     }
-    if (this.draining || this.calls.size >= config.calls.maxCalls) {
-      metrics.inviteRefused(this.draining ? 'draining' : 'full');
+    if (this.draining) {
+      metrics.inviteRefused('draining');
       return respond(res, 503, { headers: { 'Retry-After': '30' } });
     }
     if (!req.has('Contact')) return respond(res, 400, { headers: { Warning: '399 gateway "Contact is missing"' } });
     if (!canBeReached(req, node.hostports)) return respond(res, 400, { headers: { Warning: '399 gateway "Nothing can be sent to this Contact"' } });
     if (req.body && sdpOf(req.body) === '') return respond(res, 415, { headers: { Accept: 'application/sdp' } });
+    // Last, since it counts: what is refused for its own fault takes nobody's share.
+    const excess = this.admission.excess(trunk);
+    if (excess) return this.refuseExcess(res, trunk, excess);
     const call = new Call({ invite: { req, res }, srf: node.srf, pool: node.pool, trunk, tenant: line.tenant, service: line.service }, this.context, this.log);
     this.keep(call, node);
     call.start();
@@ -180,7 +190,22 @@ export class Reception {
 
   private keep(call: Call, node: SipNode): void {
     this.calls.set(call.id, { call, node });
-    void call.finished.then(() => this.calls.delete(call.id));
+    const uncount = this.admission.count(call.incoming.trunk);
+    void call.finished.then(() => {
+      this.calls.delete(call.id);
+      uncount();
+    });
+  }
+
+  private refuseExcess(res: Srf.SrfResponse, { name: trunk }: TrunkConfig, excess: Excess): void {
+    this.context.metrics.inviteRefused(excess);
+    // Said once in a while: there may be hundreds in a second.
+    const now = performance.now();
+    if (now - (this.excessSaidAt.get(trunk) ?? -Infinity) >= excessSaidEveryMs) {
+      this.excessSaidAt.set(trunk, now);
+      this.log.warn({ trunk, excess }, 'calls of a trunk are refused: more than there is room for, or than its share');
+    }
+    respond(res, 503, { headers: { 'Retry-After': excess === 'tooFast' ? '2' : '30' } });
   }
 
   /**

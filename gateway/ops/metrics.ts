@@ -40,7 +40,7 @@ export class Metrics {
     this.ended = new Counter({ name: 'gateway_calls_ended_total', help: 'Calls that ended, by reason and by whether the caller was identified.', labelNames: ['reason', 'identity'], registers });
     this.seconds = new Histogram({ name: 'gateway_call_seconds', help: 'Length of calls, in seconds.', buckets: [5, 15, 30, 60, 120, 300, 600, 1800, 3600], registers });
     this.codes = new Counter({ name: 'gateway_codes_total', help: 'Codes that were tried, by outcome: accepted, refused, mistyped (the check digit does not fit), failed (could not be looked up).', labelNames: ['outcome'], registers });
-    this.refused = new Counter({ name: 'gateway_invites_refused_total', help: 'INVITEs that were refused before they became calls, by cause.', labelNames: ['cause'], registers });
+    this.refused = new Counter({ name: 'gateway_invites_refused_total', help: 'INVITEs that were refused before they became calls, by cause: stranger (no trunk lists the address), unknownNumber, full, trunkFull (the share of that trunk, or what is kept for others), tooFast (of one trunk), draining, codec, noMedia.', labelNames: ['cause'], registers });
     this.pops = new Histogram({ name: 'gateway_code_to_screen_seconds', help: 'From the last digit of the code to the attributes on their way to the screen, in seconds; includes the wait for an agent.', buckets: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300], registers });
     this.bridges = new Counter({ name: 'gateway_bridges_total', help: 'Connections of caller and agent, by mode.', labelNames: ['mode'], registers });
     this.guests = new Counter({ name: 'gateway_brought_in_total', help: 'Colleagues who were asked into a conversation, by outcome: joined, noAnswer (or their screen did not show the caller), busy, refused, unknown (could not be connected).', labelNames: ['outcome'], registers });
@@ -99,7 +99,7 @@ export class Metrics {
     this.feedback.inc({ outcome });
   }
 
-  inviteRefused(cause: 'stranger' | 'unknownNumber' | 'full' | 'draining' | 'codec' | 'noMedia', count = 1): void {
+  inviteRefused(cause: 'stranger' | 'unknownNumber' | 'full' | 'trunkFull' | 'tooFast' | 'draining' | 'codec' | 'noMedia', count = 1): void {
     this.refused.inc({ cause }, count);
   }
 
