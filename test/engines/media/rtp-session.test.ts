@@ -1,21 +1,21 @@
 import dgram from 'node:dgram';
 import { afterEach, describe, expect, test } from 'vitest';
-import { MediaClock, RtpSession, PortPool, encode, type Codec, type DigitEvent } from '../../../gateway/engines/media-server/rtp/index.js';
+import { MediaClock, Networks, RtpSession, PortPool, encode, type Codec, type DigitEvent, type SourceRule } from '../../../gateway/engines/media-server/rtp/index.js';
 import { ToneSource, amplitudeOf, concat, largestStep, meanAbsolute, sleep, until } from './audio.js';
 
 const clock = new MediaClock();
 const open: { close(): void }[] = [];
 const HOST = '127.0.0.1';
 
-async function session(rtcp = false, ports?: PortPool): Promise<RtpSession> {
-  const opened = await RtpSession.open({ host: HOST, clock, rtcp, ...(ports && { ports }) });
+async function session(rtcp = false, ports?: PortPool, source?: SourceRule): Promise<RtpSession> {
+  const opened = await RtpSession.open({ host: HOST, clock, rtcp, ...(ports && { ports }), ...(source && { source }) });
   open.push(opened);
   return opened;
 }
 
-async function rawSocket(): Promise<{ socket: dgram.Socket; port: number; packets: Buffer[] }> {
+async function rawSocket(host = HOST): Promise<{ socket: dgram.Socket; port: number; packets: Buffer[] }> {
   const socket = dgram.createSocket('udp4');
-  await new Promise<void>((resolve) => socket.bind(0, HOST, resolve));
+  await new Promise<void>((resolve) => socket.bind(0, host, resolve));
   const packets: Buffer[] = [];
   socket.on('message', (packet) => packets.push(packet));
   open.push(socket);
@@ -171,24 +171,85 @@ describe('keys', () => {
 });
 
 describe('where packets may come from', () => {
-  test('a peer behind NAT is followed, a stranger afterwards is not', async () => {
-    const a = await session();
-    const [nat, stranger] = [await rawSocket(), await rawSocket()];
-    const silent = await rawSocket();
-    a.setRemote({ address: HOST, port: silent.port }, { codec: 'PCMA', telephoneEvent: 101 });
-    for (let i = 0; i < 6; i++) {
-      nat.socket.send(rtp(i, i * 160, Buffer.alloc(160)), a.localPort, HOST);
-      await sleep(10);
+  const NAT = '127.0.0.2';
+  const learn: SourceRule = { mode: 'learn', networks: new Networks([NAT]) };
+  const press = Buffer.from([1, 0x8a, 3, 32]);
+  type Raw = Awaited<ReturnType<typeof rawSocket>>;
+
+  /** Sends a steady stream until the condition holds; keys among its packets, if wanted. */
+  async function speak(from: Raw, to: RtpSession, until: () => boolean, keys = false): Promise<void> {
+    for (let i = 0; !until(); i++) {
+      if (i > 500) throw new Error('not in time');
+      from.socket.send(keys ? rtp(i, 5000 + i * 800, press, 101, from.port) : rtp(i, i * 160, Buffer.alloc(160), 8, from.port), to.localPort, HOST);
+      await sleep(20);
     }
-    await until(() => nat.packets.length > 3, 'audio at the address heard from');
+  }
+
+  test('another port of the described address is followed, and its keys count from then on; another one afterwards is not', async () => {
+    const a = await session();
+    const [peer, stranger, silent] = [await rawSocket(), await rawSocket(), await rawSocket()];
+    a.setRemote({ address: HOST, port: silent.port }, { codec: 'PCMA', telephoneEvent: 101 });
     let digits = 0;
     a.on('digit', () => digits++);
-    for (let i = 0; i < 30; i++) stranger.socket.send(rtp(i, 5000 + i * 800, Buffer.from([1, 0x8a, 3, 32]), 101, 99), a.localPort, HOST);
-    await sleep(200);
-    expect(stranger.packets).toHaveLength(0);
+    await speak(peer, a, () => a.remoteAddress?.port === peer.port, true);
     expect(digits).toBe(0);
-    expect(a.remoteAddress?.port).toBe(nat.port);
+    await speak(peer, a, () => digits > 0, true);
+    await until(() => peer.packets.length > 3, 'audio at the port heard from');
+    const before = digits;
+    const refused = a.stats().discarded;
+    await speak(stranger, a, () => a.stats().discarded >= refused + 60, true);
+    expect(stranger.packets).toHaveLength(0);
+    expect(digits).toBe(before);
+    expect(a.remoteAddress?.port).toBe(peer.port);
   });
+
+  test('another address is nobody, before the peer is heard and after; with `learn` a permitted one is followed', async () => {
+    for (const [source, followed] of [[undefined, false], [learn, true]] as const) {
+      const a = await session(false, undefined, source);
+      const [nat, stranger, silent] = [await rawSocket(NAT), await rawSocket('127.0.0.9'), await rawSocket()];
+      a.setRemote({ address: HOST, port: silent.port }, { codec: 'PCMA', telephoneEvent: 101 });
+      let digits = 0;
+      a.on('digit', () => digits++);
+      await speak(stranger, a, () => a.stats().discarded >= 40, true);
+      const refused = a.stats().discarded;
+      await speak(nat, a, () => (followed ? digits > 0 : a.stats().discarded >= refused + 40), true);
+      expect(a.remoteAddress).toEqual(followed ? { address: NAT, port: nat.port } : { address: HOST, port: silent.port });
+      if (!followed) expect(digits).toBe(0);
+      expect(stranger.packets).toHaveLength(0);
+      expect(nat.packets.length > 0).toBe(followed);
+    }
+  });
+
+  test('reports of anybody else say nothing, and none are sent to them', async () => {
+    const a = await session();
+    const [peer, stranger, neighbour] = [await rawSocket(), await rawSocket('127.0.0.9'), await rawSocket()];
+    a.setRemote({ address: HOST, port: peer.port, rtcpMux: true }, { codec: 'PCMA' });
+    const report = (ssrc: number): Buffer => {
+      const block = Buffer.alloc(32);
+      block[0] = 0x81;
+      block[1] = 201;
+      block.writeUInt16BE(7, 2);
+      block.writeUInt32BE(ssrc, 4);
+      block.writeUInt32BE(a.ssrc, 8);
+      block[12] = 128;
+      return block;
+    };
+    // Before the peer is heard nobody may report, not even from its port.
+    peer.socket.send(report(77), a.localPort, HOST);
+    for (const each of [stranger, neighbour]) for (const port of [a.localPort, a.localPort + 1]) each.socket.send(report(each.port), port, HOST);
+    await until(() => a.stats().discarded === 5, 'all to be refused');
+    peer.socket.send(rtp(1, 160, Buffer.alloc(160)), a.localPort, HOST);
+    await until(() => a.stats().packetsReceived === 1, 'the peer');
+    for (const each of [stranger, neighbour]) for (const port of [a.localPort, a.localPort + 1]) each.socket.send(report(each.port), port, HOST);
+    await until(() => a.stats().discarded === 9, 'all to be refused again');
+    expect(a.stats().remoteFractionLost).toBeUndefined();
+    // The stream's own sender may do so from another port; and from the port of the stream, which is shared here.
+    neighbour.socket.send(report(77), a.localPort + 1, HOST);
+    await until(() => a.stats().remoteFractionLost === 0.5, 'the report to be read');
+    peer.socket.send(report(1), a.localPort, HOST);
+    await until(() => peer.packets.some((packet) => packet[1]! >= 200), 'a report of ours', 9000);
+    expect(stranger.packets.length + neighbour.packets.length).toBe(0);
+  }, 15000);
 
   test('the address of the SDP, once heard, is final until a new one is given', async () => {
     const a = await session();

@@ -16,6 +16,7 @@ import { RTP_HEADER_BYTES, boundsEnd, boundsStart, looksLikeRtcp, payloadBounds,
 import { PortPool, type PortPair } from './ports.js';
 import { ReceiveStatistics } from './receive-statistics.js';
 import { buildReport, readReport } from './rtcp.js';
+import { DESCRIBED, type SourceRule } from './source-rule.js';
 import { TelephoneEventReceiver, type DigitEvent } from './telephone-event-receiver.js';
 import { TelephoneEventSender, type DigitsOptions } from './telephone-event-sender.js';
 
@@ -31,7 +32,7 @@ export interface RemoteAddress {
   address: string;
   /** 0: nowhere to send to. */
   port: number;
-  rtcpAddress?: string;
+  /** At `address`: a description that names another host for its reports is not believed there. */
   rtcpPort?: number;
   /** RTCP on the RTP port (RFC 5761). */
   rtcpMux?: boolean;
@@ -56,6 +57,8 @@ export interface RtpSessionOptions {
   clock: MediaClock;
   /** Send RTCP reports from the beginning; otherwise only to a peer that sends them. */
   rtcp?: boolean;
+  /** Whose packets count; those from where the description says when left out. */
+  source?: SourceRule;
 }
 
 export interface RtpStats {
@@ -117,7 +120,7 @@ export class RtpSession extends EventEmitter<SessionEvents> {
   /** Without a source: silence, or nothing at all. */
   sendSilence = true;
 
-  private readonly latch = new SourceLatch();
+  private readonly latch: SourceLatch;
   private readonly statistics = new ReceiveStatistics();
   private readonly eventReceiver: TelephoneEventReceiver;
   private readonly eventSender = new TelephoneEventSender();
@@ -166,8 +169,9 @@ export class RtpSession extends EventEmitter<SessionEvents> {
   private roundTripMs: number | undefined;
   private closed = false;
 
-  private constructor(private readonly pool: PortPool, private readonly pair: PortPair, private readonly clock: MediaClock, rtcp: boolean) {
+  private constructor(private readonly pool: PortPool, private readonly pair: PortPair, private readonly clock: MediaClock, rtcp: boolean, source: SourceRule) {
     super();
+    this.latch = new SourceLatch(source);
     this.sentUpTo = this.timestamp;
     this.rtcpActive = rtcp;
     this.cname = `${this.ssrc.toString(16)}@${pool.host}`;
@@ -186,7 +190,7 @@ export class RtpSession extends EventEmitter<SessionEvents> {
   /** Takes ports and begins to listen; sends nothing before {@link setRemote}. */
   static async open(options: RtpSessionOptions): Promise<RtpSession> {
     const pool = options.ports ?? new PortPool(options.host);
-    return new RtpSession(pool, await pool.take(), options.clock, options.rtcp ?? false);
+    return new RtpSession(pool, await pool.take(), options.clock, options.rtcp ?? false, options.source ?? DESCRIBED);
   }
 
   get localAddress(): string {
@@ -208,12 +212,12 @@ export class RtpSession extends EventEmitter<SessionEvents> {
 
   /**
    * What an offer and its answer settled. May be called again (re-INVITE): SSRC, numbering and timing go on; a peer that
-   * repeats its address stays where it was heard.
+   * repeats its address stays where it was heard, unless it is heard steadily from elsewhere and no more from there.
    */
   setRemote(remote: RemoteAddress, types: PayloadTypes, direction: Direction = 'sendrecv'): void {
-    const same = this.remote?.address === remote.address && this.remote.port === remote.port;
     this.remote = remote;
-    this.latch.expect(remote.address, remote.port, same);
+    if (remote.port === 0) this.latch.hold();
+    else this.latch.expect(remote.address, remote.port);
     const audio = types.audio ?? STATIC_PAYLOAD_TYPE[types.codec];
     if (audio !== this.audioPayloadType || types.codec !== this.codec) this.dropUnsentFrames();
     this.codec = types.codec;
@@ -221,7 +225,7 @@ export class RtpSession extends EventEmitter<SessionEvents> {
     this.telephoneEvent = types.telephoneEvent ?? -1;
     this.framesPerPacket = Math.min(MAX_FRAMES_PER_PACKET, Math.max(1, types.framesPerPacket ?? 1));
     const toItself = remote.port === this.localPort && remote.address === this.localAddress;
-    this.sends = remote.port > 0 && !toItself && (direction === 'sendrecv' || direction === 'sendonly');
+    this.sends = remote.port > 0 && this.latch.address !== undefined && !toItself && (direction === 'sendrecv' || direction === 'sendonly');
     this.receives = direction === 'sendrecv' || direction === 'recvonly';
     if (!this.sends) this.markNext = true;
     if (remote.rtcpMux || remote.rtcpPort !== undefined) this.rtcpActive = true;
@@ -493,8 +497,13 @@ export class RtpSession extends EventEmitter<SessionEvents> {
   // ------------------------------------------------------------------ reception
 
   private readonly onRtp = (packet: Buffer, from: dgram.RemoteInfo): void => {
+    // by its address first: a spray from elsewhere is to cost as little as it can
+    if (!this.latch.mayCome(from.address)) {
+      this.discarded++;
+      return;
+    }
     if (looksLikeRtcp(packet)) {
-      this.onRtcp(packet, from);
+      this.takeReport(packet, from, true);
       return;
     }
     const bounds = payloadBounds(packet);
@@ -510,8 +519,8 @@ export class RtpSession extends EventEmitter<SessionEvents> {
     if (!isEvent && payloadType !== this.audioPayloadType) {
       if (payloadType === STATIC_PAYLOAD_TYPE.PCMA) codec = 'PCMA';
       else if (payloadType === STATIC_PAYLOAD_TYPE.PCMU) codec = 'PCMU';
-      else {
-        if (payloadType !== CN_PAYLOAD_TYPE) this.discarded++;
+      else if (payloadType !== CN_PAYLOAD_TYPE) {
+        this.discarded++;
         return;
       }
     }
@@ -519,11 +528,16 @@ export class RtpSession extends EventEmitter<SessionEvents> {
     const ssrc = ssrcOf(packet);
     const sequence = sequenceOf(packet);
     const verdict = this.latch.judge(from.address, from.port, ssrc, sequence, nowMs);
-    if (verdict === 'drop') {
+    if (verdict === 'drop' || verdict === 'candidate') {
       this.discarded++;
       return;
     }
-    if (verdict === 'moved') this.emit('moved', from.address, from.port);
+    if (verdict === 'moved') {
+      this.emit('moved', from.address, from.port);
+      // a key that was begun before its source was known is not one of it
+      if (isEvent) return;
+    }
+    if (payloadType === CN_PAYLOAD_TYPE) return;
     this.octetsReceived += end - start;
     const timestamp = timestampOf(packet);
     if (isEvent) {
@@ -547,8 +561,16 @@ export class RtpSession extends EventEmitter<SessionEvents> {
   };
 
   private readonly onRtcp = (packet: Buffer, from: dgram.RemoteInfo): void => {
-    // only the host the audio goes to may report on it
-    if (!this.remote || (from.address !== this.latch.address && from.address !== this.remote.rtcpAddress)) {
+    if (this.latch.mayCome(from.address)) this.takeReport(packet, from, false);
+    else this.discarded++;
+  };
+
+  /** Only the host that is heard may report, from where its description or its stream says that it does. */
+  private takeReport(packet: Buffer, from: dgram.RemoteInfo, onRtpPort: boolean): void {
+    const { latch, remote } = this;
+    const isHeard = latch.isHeard && from.address === latch.address;
+    const expectedPort = onRtpPort ? latch.port : (latch.port === remote?.port ? remote.rtcpPort : undefined) ?? latch.port + 1;
+    if (!remote || !isHeard || (from.port !== expectedPort && !this.isOfStream(packet))) {
       this.discarded++;
       return;
     }
@@ -562,7 +584,12 @@ export class RtpSession extends EventEmitter<SessionEvents> {
     this.remoteFractionLost = report.fractionLost ?? this.remoteFractionLost;
     this.remoteJitterMs = report.jitterMs ?? this.remoteJitterMs;
     this.roundTripMs = report.roundTripMs ?? this.roundTripMs;
-  };
+  }
+
+  /** A report from another port counts when it is by the sender of the stream that is heard. */
+  private isOfStream(packet: Buffer): boolean {
+    return packet.length >= 8 && this.statistics.totalReceived > 0 && packet.readUInt32BE(4) === this.statistics.ssrc;
+  }
 
   private sendReport(nowMs: number, bye: boolean): void {
     const remote = this.remote;
@@ -583,7 +610,7 @@ export class RtpSession extends EventEmitter<SessionEvents> {
     );
     if (remote.rtcpMux) this.pair.rtp.send(report, this.latch.port, this.latch.address);
     // a peer that was heard elsewhere has its RTCP beside the port it was heard from
-    else if (this.latch.address === remote.address && this.latch.port === remote.port) this.pair.rtcp.send(report, remote.rtcpPort ?? remote.port + 1, remote.rtcpAddress ?? remote.address);
+    else if (this.latch.address === remote.address && this.latch.port === remote.port) this.pair.rtcp.send(report, remote.rtcpPort ?? Math.min(65535, remote.port + 1), remote.address);
     else if (this.latch.port < 65535) this.pair.rtcp.send(report, this.latch.port + 1, this.latch.address);
   }
 }

@@ -55,11 +55,12 @@ export function readSdp(text: string): AcceptedMedia {
     const direction = line.direction ?? session.direction ?? 'sendrecv';
     const nullAddress = address === '0.0.0.0';
     const mux = line.rtcpMux !== undefined;
-    const rtcpAddress = line.rtcp?.address !== undefined && isIPv4(line.rtcp.address) ? line.rtcp.address : undefined;
-    const rtcpPort = line.rtcp !== undefined && line.rtcp.port > 0 && line.rtcp.port <= 65535 ? line.rtcp.port : undefined;
+    // Reports go where the voice goes: a third party that is named here asked for none.
+    const isElsewhere = line.rtcp?.address !== undefined && line.rtcp.address !== address;
+    const rtcpPort = line.rtcp !== undefined && !isElsewhere && line.rtcp.port > 0 && line.rtcp.port <= 65535 ? line.rtcp.port : undefined;
     const ptimeMs = packetTime(line);
     return {
-      remote: { address, port: nullAddress ? 0 : line.port, ...(mux && { rtcpMux: true }), ...(rtcpPort !== undefined && { rtcpPort }), ...(rtcpAddress !== undefined && { rtcpAddress }) },
+      remote: { address, port: nullAddress ? 0 : line.port, ...(mux && { rtcpMux: true }), ...(rtcpPort !== undefined && { rtcpPort }) },
       types: { ...types, framesPerPacket: ptimeMs / 20 },
       direction: MIRRORED[direction],
       nullAddress,
