@@ -392,7 +392,11 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       node.on('stranger', (refused) => this.strangers.note(refused));
       node.on('invite', (req, res) => this.reception.receive(req, res, node));
       node.on('lost', () => this.reception.sipLost(node));
-      node.on('changed', () => this.emit('changed'));
+      node.on('changed', () => {
+        // A SIP server of its own says where it is; the embedded media server takes its calls.
+        if (config.sip.servers.length > 0) this.engines?.takeSipFrom(node.sipAddresses);
+        this.emit('changed');
+      });
       this.nodes.push(node);
     }
     await this.untilReady();
@@ -428,7 +432,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       const { engines, addresses } = await Engines.start(
         {
           sip: { listen: sip.listen, admin: { host: '127.0.0.1', port: 0 }, secret: secret.reveal(), peers: trunks.map(({ name, addresses }) => ({ name, addresses })), strangers: sip.strangers },
-          media: { host: media.host, sipPort: 0, eslHost: '127.0.0.1', eslPort: 0, secret: secret.reveal(), rtpPorts: media.rtpPorts, profile: 'drachtio_mrf', soundsPath: ownPromptsPath },
+          media: { host: media.host, sipPort: 0, eslHost: '127.0.0.1', eslPort: 0, secret: secret.reveal(), rtpPorts: media.rtpPorts, profile: 'drachtio_mrf', soundsPath: ownPromptsPath, sipFrom: mediaCallers(this.config), applicationHosts: ['127.0.0.1'] },
         },
         this.log.child({ room: 'engines' }),
       );
@@ -451,6 +455,14 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
 
 /** Where this build's prompts lie; media servers elsewhere see them under `media.promptsPath`. */
 export const ownPromptsPath = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../ivr/prompts');
+
+/**
+ * From where the embedded media server takes calls: the SIP server's own address, or that of this machine when it listens on
+ * all of them.
+ */
+function mediaCallers({ sip, media }: Config): string[] {
+  return [...new Set(['127.0.0.1', media.host, ...(sip.servers.length > 0 ? sip.servers.map(({ host }) => host) : [sip.listen.host])])];
+}
 
 function embeddedMedia(addresses: EngineAddresses, secret: Secret): MediaServerAddress {
   return { ...addresses.media, secret, profile: 'drachtio_mrf', listenAddress: '127.0.0.1' };

@@ -56,6 +56,7 @@ process.on('message', (message: ToEngines) => {
   switch (message.type) {
     case 'start': return void start(message.options);
     case 'stats': return tell({ type: 'stats', id: message.id, sip: sip?.stats() ?? {}, media: media?.stats() ?? {}, memoryBytes: process.memoryUsage.rss() });
+    case 'sipFrom': return media?.takeSipFrom(message.addresses);
     case 'stop': return void stop(0);
   }
 });

@@ -42,7 +42,7 @@ export interface EngineStats {
   memoryBytes: number;
 }
 
-export type ToEngines = { type: 'start'; options: EngineOptions } | { type: 'stats'; id: number } | { type: 'stop' };
+export type ToEngines = { type: 'start'; options: EngineOptions } | { type: 'stats'; id: number } | { type: 'sipFrom'; addresses: readonly string[] } | { type: 'stop' };
 export type FromEngines =
   | ({ type: 'ready' } & EngineAddresses)
   | { type: 'failed'; problem: string; code: string | undefined }
@@ -107,6 +107,13 @@ export class Engines extends EventEmitter<{ restarted: [addresses: EngineAddress
       });
       this.send({ type: 'stats', id });
     });
+  }
+
+  /** The media server takes SIP from these addresses too, also after it was started again. */
+  takeSipFrom(addresses: readonly string[]): void {
+    const { media } = this.options;
+    this.options = { ...this.options, media: { ...media, sipFrom: [...new Set([...(media.sipFrom ?? []), ...addresses])] } };
+    this.send({ type: 'sipFrom', addresses });
   }
 
   /** Ends the child. Idempotent; resolves when it is gone. */

@@ -71,6 +71,11 @@ export class SipNode extends EventEmitter<SipNodeEvents> {
     return this.up;
   }
 
+  /** The literal addresses among them. */
+  get sipAddresses(): string[] {
+    return this.hostports.flatMap((text) => /^[a-z]+\/\[?([0-9a-f.:]+?)\]?:\d+$/i.exec(text)?.[1] ?? []);
+  }
+
   close(): void {
     this.closed = true;
     this.pool.close();

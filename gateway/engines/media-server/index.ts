@@ -12,11 +12,13 @@ import type { EslConnection } from './esl/connection.js';
 import { InboundListener } from './esl/inbound.js';
 import { connectApplication } from './esl/outbound.js';
 import { EngineEvent, EventBus } from './events.js';
-import { MediaClock, PortPool, RtpSession, type PortRange } from './rtp/index.js';
+import { MediaClock, PortPool, RtpSession, type PortRange, type SourceRule } from './rtp/index.js';
 import { UserAgent } from './sip/user-agent.js';
 
 const HEARTBEAT_MS = 20_000;
 const EARLY_HEARTBEAT_MS = 200;
+/** Addresses of SIP servers; a few nodes have a few each. */
+const MAX_CALLERS = 64;
 
 export interface MediaServerOptions {
   /** Address of SIP and RTP: a literal IPv4 address, since it is written into session descriptions. */
@@ -33,6 +35,10 @@ export interface MediaServerOptions {
   profile?: string;
   /** Where relative names of sounds begin. */
   soundsPath?: string;
+  /** Addresses of the SIP server: from elsewhere no SIP is taken, and none is answered. From everywhere when left out. */
+  sipFrom?: readonly string[];
+  /** Where applications may be that a call is to be connected to; anywhere when left out. */
+  applicationHosts?: readonly string[];
   log?: EngineLog;
 }
 
@@ -54,6 +60,8 @@ export interface MediaServer {
   readonly sip: { host: string; port: number };
   readonly esl: { host: string; port: number };
   stats(): MediaServerStats;
+  /** More addresses of the SIP server; nothing changes where all are taken. */
+  takeSipFrom(addresses: readonly string[]): void;
   /** Ends every call and closes every socket. */
   close(): Promise<void>;
 }
@@ -77,7 +85,8 @@ export async function startMediaServer(options: MediaServerOptions): Promise<Med
   let cpuBefore = cpuTimes();
   let idlePercent = 100;
 
-  const stack = await SipStack.open({ host: options.host, port: options.sipPort, log, limits: { requestsPerSecond: 5_000, requestBurst: 10_000 } });
+  const callers = options.sipFrom && new Set(options.sipFrom);
+  const stack = await SipStack.open({ host: options.host, port: options.sipPort, log, limits: { requestsPerSecond: 5_000, requestBurst: 10_000 }, ...(callers && { acceptFrom: (address: string) => callers.has(address) }) });
 
   const heartbeat = (): EngineEvent =>
     new EngineEvent({
@@ -113,8 +122,8 @@ export async function startMediaServer(options: MediaServerOptions): Promise<Med
     },
   };
 
-  const createChannel = async (name: string): Promise<Channel> => {
-    const session = await RtpSession.open({ host: options.host, ports, clock });
+  const createChannel = async (name: string, source: SourceRule): Promise<Channel> => {
+    const session = await RtpSession.open({ host: options.host, ports, clock, source });
     const channel = new Channel({ name: `sofia/${profile}/${name}`, bus, clock, sounds, session, find: (uuid) => channels.get(uuid), log });
     channels.set(channel.uuid, channel);
     alive++;
@@ -132,6 +141,7 @@ export async function startMediaServer(options: MediaServerOptions): Promise<Med
     maxSessions,
     log,
     createChannel,
+    ...(options.applicationHosts && { applicationHosts: options.applicationHosts }),
     connectApplication: (channel, target) => connectApplication(channel, target, context, log),
   });
 
@@ -162,6 +172,9 @@ export async function startMediaServer(options: MediaServerOptions): Promise<Med
       connections: listener.connections.size,
       sessionsSinceStart: sinceStart,
     }),
+    takeSipFrom: (addresses) => {
+      for (const address of addresses) if (callers && callers.size < MAX_CALLERS) callers.add(address);
+    },
     close: async () => {
       clearInterval(heartbeatTimer);
       for (const timer of early) clearTimeout(timer);

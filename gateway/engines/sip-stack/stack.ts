@@ -37,6 +37,8 @@ export interface StackOptions {
   readonly port: number;
   readonly log?: EngineLog;
   readonly limits?: Partial<StackLimits>;
+  /** Messages and connections from elsewhere are dropped without a word; all are taken when left out. */
+  readonly acceptFrom?: (address: string) => boolean;
   /** Shorter timers are for tests. */
   readonly timers?: SipTimers;
   /** Who may send what; everybody everything when left out. Asked for every request that is no repetition of one that was admitted. */
@@ -123,7 +125,10 @@ export class SipStack extends EventEmitter<StackEvents> {
   static async open(options: StackOptions): Promise<SipStack> {
     const stack = new SipStack(options);
     stack.transport = await Transport.open(
-      { host: options.host, port: options.port, limits: stack.limits, log: stack.log, isKnown: options.isKnown ?? (() => true) },
+      {
+        host: options.host, port: options.port, limits: stack.limits, log: stack.log, isKnown: options.isKnown ?? (() => true),
+        ...(options.acceptFrom && { acceptFrom: options.acceptFrom }),
+      },
       { onMessage: (bytes, source) => stack.onMessage(bytes, source), onConnectionClosed: (connection) => stack.onConnectionClosed(connection) },
     );
     return stack;

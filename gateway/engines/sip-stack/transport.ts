@@ -98,11 +98,12 @@ export class Transport {
     private readonly handlers: TransportHandlers,
     private readonly log: EngineLog,
     private readonly isKnown: (address: string) => boolean,
+    private readonly acceptFrom: ((address: string) => boolean) | undefined,
   ) {}
 
   /** Binds UDP and TCP to the same port; port 0 picks one that is free for both. */
   static async open(
-    options: { host: string; port: number; limits: TransportLimits; log: EngineLog; isKnown: (address: string) => boolean },
+    options: { host: string; port: number; limits: TransportLimits; log: EngineLog; isKnown: (address: string) => boolean; acceptFrom?: (address: string) => boolean },
     handlers: TransportHandlers,
   ): Promise<Transport> {
     for (let attempt = 0; ; attempt += 1) {
@@ -114,7 +115,7 @@ export class Transport {
         const port = (server.address() as { port: number }).port;
         udp.bind({ address: options.host, port, exclusive: true });
         await once(udp, 'listening');
-        const transport = new Transport(options.host, port, udp, server, options.limits, handlers, options.log, options.isKnown);
+        const transport = new Transport(options.host, port, udp, server, options.limits, handlers, options.log, options.isKnown, options.acceptFrom);
         transport.listen();
         return transport;
       } catch (error) {
@@ -133,7 +134,7 @@ export class Transport {
       this.log.debug({ err: error }, 'the UDP receive buffer keeps its default size');
     }
     this.udp.on('message', (message, from) => {
-      if (message.length > this.limits.maxMessageBytes) return;
+      if (message.length > this.limits.maxMessageBytes || this.acceptFrom?.(from.address) === false) return;
       this.deliver(message, {
         protocol: 'udp', address: from.address, port: from.port, localAddress: this.localAddress(from.address), localPort: this.port,
       });
@@ -164,7 +165,7 @@ export class Transport {
 
   private accept(socket: Socket): void {
     const address = socket.remoteAddress;
-    if (this.closing || address === undefined || socket.remotePort === undefined) {
+    if (this.closing || address === undefined || socket.remotePort === undefined || this.acceptFrom?.(address) === false) {
       socket.destroy();
       return;
     }

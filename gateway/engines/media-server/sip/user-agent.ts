@@ -3,7 +3,7 @@ import type { ServerTransaction, SipStack } from '../../sip-stack/index.js';
 import type { EngineLog } from '../../log.js';
 import type { Channel } from '../channel/channel.js';
 import { parseTarget, type OutboundTarget } from '../esl/outbound.js';
-import { MediaPortsError } from '../rtp/index.js';
+import { MediaPortsError, SourceRuleError, readSourceRule, type SourceRule } from '../rtp/index.js';
 import { ALLOW, SipLeg, offerIn, refuse } from './leg.js';
 import { LocalDescription, type AcceptedMedia } from './sdp.js';
 
@@ -17,7 +17,9 @@ export interface UserAgentOptions {
   userAgent: string;
   maxSessions: number;
   log: EngineLog;
-  createChannel(name: string): Promise<Channel>;
+  /** Where an application may be that a call asks to be connected to; anywhere when left out. */
+  applicationHosts?: readonly string[];
+  createChannel(name: string, source: SourceRule): Promise<Channel>;
   /** Calls the application of an answered channel. */
   connectApplication(channel: Channel, target: OutboundTarget): void;
 }
@@ -69,6 +71,10 @@ export class UserAgent {
     }
   }
 
+  private mayConnectTo({ host }: OutboundTarget): boolean {
+    return this.options.applicationHosts?.includes(host) ?? true;
+  }
+
   private async onInvite(invite: ServerTransaction): Promise<void> {
     const { request } = invite;
     const { host, stack, log, userAgent } = this.options;
@@ -78,8 +84,17 @@ export class UserAgent {
       return;
     }
     const target = parseTarget(request.get('x-esl-outbound'));
-    if (!CLIENT.test(request.get('user-agent') ?? '') || !target) {
+    if (!CLIENT.test(request.get('user-agent') ?? '') || !target || !this.mayConnectTo(target)) {
       invite.respond(404);
+      return;
+    }
+    let source: SourceRule;
+    try {
+      source = readSourceRule({ source: request.get('x-media-source'), networks: request.get('x-media-networks'), restricted: request.get('x-media-restricted') });
+    } catch (error) {
+      if (!(error instanceof SourceRuleError)) throw error;
+      log.warn({ code: error.code, problem: error.message }, 'a call whose media rule cannot be read');
+      invite.respond(400);
       return;
     }
     if (this.legs.size + this.arriving >= this.options.maxSessions) {
@@ -96,7 +111,7 @@ export class UserAgent {
     this.arriving++;
     let channel: Channel;
     try {
-      channel = await this.options.createChannel(`drachtio@${invite.source.address}:${invite.source.port}`);
+      channel = await this.options.createChannel(`drachtio@${invite.source.address}:${invite.source.port}`, source);
     } catch (error) {
       if (!(error instanceof MediaPortsError)) throw error;
       log.warn({ code: error.code }, 'no media port for a call');
@@ -125,6 +140,8 @@ export class UserAgent {
     channel.setVariable('sip_user_agent', request.get('user-agent'));
     channel.setVariable('sip_call_id', request.callId);
     channel.setVariable('sip_h_X-esl-outbound', request.get('x-esl-outbound'));
+    // as FreeSWITCH's dialplan has it (docker/freeswitch/dialplan.xml): whoever asks is told that the rule was understood
+    if (source.mode === 'described') channel.setVariable('disable_rtp_auto_adjust', 'true');
     channel.setVariable('local_media_ip', host);
     channel.setVariable('local_media_port', String(channel.session.localPort));
     if (media) channel.setVariable('switch_r_sdp', request.body.toString('utf8'));
