@@ -6,9 +6,10 @@ import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
 import type { MediaEndpoint } from '../media/endpoint.js';
 import type { MediaPool } from '../media/pool.js';
+import type { MediaSource } from '../media/source.js';
 import { EndpointVoice } from '../media/voice.js';
 import { bounded, MediaError } from '../media/bounded.js';
-import { audioOnly, keepsNumbersOf, leadingNowhere, leadsToTheSame, offerAfter, openOffer, placeholderPeer } from '../sip/sdp.js';
+import { audioOnly, keepsNumbersOf, leadingNowhere, leadsToTheSame, offerAfter, openOffer } from '../sip/sdp.js';
 import { modifyDialog, OfferRefused, peerDescription } from '../sip/reinvite.js';
 
 /** Longest time two phones may take to agree on each other, in ms: while they do, nobody hears anything. */
@@ -20,6 +21,8 @@ const offerMs = 110_000;
 export interface CallerSide {
   readonly dialog: Srf.Dialog;
   readonly endpoint: MediaEndpoint;
+  /** Whose media counts as the caller's. */
+  readonly source: MediaSource;
   /**
    * Brings a caller whose media flowed freely back to the media server, with a fresh endpoint.
    * @param moved told when the caller's phone has agreed: a failure before that changes nothing
@@ -71,13 +74,12 @@ export class AnchoredBridge implements Bridge {
   }
 
   /**
+   * @param source whose media counts as that of the agent's phone
    * @param holdMusic what the caller hears while the agent's phone holds; undefined: what that phone sends, if anything
    * @throws MediaError when no endpoint can be made
    */
-  static async make(caller: CallerSide, pool: MediaPool, holdMusic?: string): Promise<AnchoredBridge> {
-    const address = pool.mediaAddress;
-    if (address === undefined) throw new MediaError('no_media_server', 'no media server is connected');
-    return new AnchoredBridge(caller, await pool.createEndpoint(placeholderPeer(address)), holdMusic);
+  static async make(caller: CallerSide, pool: MediaPool, source: MediaSource, holdMusic?: string): Promise<AnchoredBridge> {
+    return new AnchoredBridge(caller, await pool.createEndpoint(undefined, source), holdMusic);
   }
 
   /** The agent's phone as something to speak to, once it has been prepared. */
@@ -127,6 +129,11 @@ export class AnchoredBridge implements Bridge {
     return this.agentEndpoint.localSdp;
   }
 
+  /** The agent's phone said the same again. */
+  lookAgain(offer: string): Promise<void> {
+    return this.agentEndpoint.lookAgain(offer);
+  }
+
   toAnchored(): Promise<void> {
     return Promise.resolve();
   }
@@ -155,8 +162,11 @@ export class ReleasedBridge implements Bridge {
   private anchoring: Promise<void> | undefined;
   private readonly closing = new AbortController();
 
-  /** @param holdMusic as for an anchored bridge, if it comes to that; phones that talk with each other send their own */
-  constructor(private readonly caller: CallerSide, private readonly pool: MediaPool, private readonly log: Logger, private readonly holdMusic?: string) {
+  /**
+   * @param source of the agent's phone: where its description may lead, and whose media counts if it comes to an anchored bridge
+   * @param holdMusic as for an anchored bridge, if it comes to that; phones that talk with each other send their own
+   */
+  constructor(private readonly caller: CallerSide, private readonly pool: MediaPool, private readonly source: MediaSource, private readonly log: Logger, private readonly holdMusic?: string) {
     this.offer = leadingNowhere(audioOnly(peerDescription(caller.dialog) || openOffer(caller.endpoint.localSdp)), caller.endpoint.mediaAddress);
   }
 
@@ -200,9 +210,11 @@ export class ReleasedBridge implements Bridge {
     const { dialog } = this.caller;
     const expected = audioOnly(peerDescription(dialog));
     const agentSays = audioOnly(await modifyDialog(agent, offerAfter(agent.local.sdp, expected)));
+    this.source.admit(agentSays);
     this.goOn();
     this.callerMoved = true;
     const callerSays = audioOnly(await modifyDialog(dialog, offerAfter(dialog.local.sdp, agentSays)));
+    this.caller.source.admit(callerSays);
     this.goOn();
     // The caller's phone may answer with something else than it said before: another port, fewer codecs, a hold.
     if (leadsToTheSame(callerSays, expected) && keepsNumbersOf(agentSays, callerSays)) return;
@@ -229,7 +241,7 @@ export class ReleasedBridge implements Bridge {
 
   private async anchor(agent: Srf.Dialog): Promise<void> {
     const { signal } = this.closing;
-    const fallback = await AnchoredBridge.make(this.caller, this.pool, this.holdMusic);
+    const fallback = await AnchoredBridge.make(this.caller, this.pool, this.source, this.holdMusic);
     this.fallback = fallback;
     if (signal.aborted) {
       await fallback.close();
@@ -256,7 +268,10 @@ export class ReleasedBridge implements Bridge {
   async answerFromCaller(offer: string): Promise<string> {
     if (this.fallback) return this.fallback.answerFromCaller(offer);
     if (this.joining) throw new OfferRefused(491, 'the media is being moved');
-    if (this.released) return modifyDialog(this.agent!, offerAfter(this.agent!.local.sdp, offer));
+    if (this.released) {
+      this.caller.source.admit(offer);
+      return modifyDialog(this.agent!, offerAfter(this.agent!.local.sdp, offer));
+    }
     await this.caller.endpoint.modify(offer);
     return this.caller.endpoint.localSdp;
   }
@@ -264,6 +279,7 @@ export class ReleasedBridge implements Bridge {
   async answerFromAgent(offer: string): Promise<string> {
     if (this.fallback) return this.fallback.answerFromAgent(offer);
     if (this.joining) throw new OfferRefused(491, 'the media is being moved');
+    this.source.admit(offer);
     if (this.released) return modifyDialog(this.caller.dialog, offerAfter(this.caller.dialog.local.sdp, offer));
     return this.offer;
   }

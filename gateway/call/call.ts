@@ -10,6 +10,7 @@ import type { Tenant } from '../../config/index.js';
 import type { SpokenCode } from '../../ivr/index.js';
 import { waitingFor, type DeskAgent, type Outlook } from '../desk/index.js';
 import { bounded } from '../media/bounded.js';
+import { mediaSourceOf } from '../media/source.js';
 import { respond } from '../sip/respond.js';
 import { AgentView, type AgentViewOptions } from './agent-view.js';
 import { CallerLeg } from './caller-leg.js';
@@ -141,14 +142,14 @@ export class Call implements LiveCall, HandedOverCall {
 
   /** Answers the caller; the rest follows by itself. */
   start(): void {
-    const { invite, srf, pool, tenant } = this.incoming;
+    const { invite, srf, pool, tenant, trunk } = this.incoming;
     if (!invite) throw new TypeError('a call that nobody made cannot be answered');
     const { req, res } = invite;
     this.log.info({ service: this.service.name }, 'call arriving');
     this.context.metrics.callStarted();
     this.happened({ type: 'call.arrived', service: this.service.name });
     req.on('cancel', () => this.handle({ type: 'callerHungUp' }));
-    CallerLeg.answer(req, res, srf, pool, this.promptsPath, this.over, this.log).then(
+    CallerLeg.answer(req, res, srf, pool, mediaSourceOf(trunk, req.source_address), this.promptsPath, this.over, this.log).then(
       (leg) => {
         if (this.state.name === 'ended') {
           this.takeDown.push(leg.end(endCauses.abandoned));

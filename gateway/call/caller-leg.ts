@@ -4,9 +4,10 @@ import type { Logger } from 'pino';
 import { EndpointVoice } from '../media/voice.js';
 import type { MediaEndpoint } from '../media/endpoint.js';
 import type { MediaPool } from '../media/pool.js';
+import { described, type MediaSource } from '../media/source.js';
 import { MediaError } from '../media/bounded.js';
-import { answerTo, audioOnly, judgeOffer, offerAfter, openOffer, placeholderPeer, sdpOf } from '../sip/sdp.js';
-import { modifyDialog, notePeerDescription, peerDescription } from '../sip/reinvite.js';
+import { answerTo, audioOnly, judgeOffer, offerAfter, openOffer, sdpOf } from '../sip/sdp.js';
+import { modifyDialog, notePeerDescription, OfferRefused, peerDescription } from '../sip/reinvite.js';
 import { respond } from '../sip/respond.js';
 import { settleNumbers } from './bridge.js';
 import { answerOffers } from './renegotiation.js';
@@ -32,39 +33,37 @@ export class CallerLeg {
   private answer: (offer: string) => Promise<string>;
 
   /** @param req the INVITE of a caller; undefined for one whom we have called */
-  private constructor(readonly dialog: Srf.Dialog, endpoint: MediaEndpoint, req: Srf.SrfRequest | undefined, promptsPath: string, log: Logger) {
+  private constructor(readonly dialog: Srf.Dialog, endpoint: MediaEndpoint, readonly source: MediaSource, req: Srf.SrfRequest | undefined, promptsPath: string, log: Logger) {
     this.endpoint = endpoint;
     this.voice = new EndpointVoice(endpoint, promptsPath);
     this.wantsCallState = req !== undefined && req.has('Recv-Info') && req.get('Recv-Info').toLowerCase().split(/[\s,]+/).includes(callStatePackage);
     this.answer = (offer) => this.answerByEndpoint(offer);
-    answerOffers(dialog, (offer) => this.answer(offer), log);
+    // Behind a NAT that moved the port: the same description again, and the media from elsewhere (docs/whose-call.md).
+    answerOffers(dialog, (offer) => this.answer(offer), log, { repeated: (offer) => void this.endpoint.lookAgain(offer) });
     dialog.on('info', (info, res) => this.onInfo(info, res));
   }
 
   /**
    * Answers an INVITE with a media endpoint.
+   * @param source whose media counts as this caller's
    * @param abandoned aborts when the caller cancels while the endpoint is being made
    * @throws MediaError; the INVITE has then been answered with a fitting refusal, unless the caller cancelled it
    */
-  static async answer(req: Srf.SrfRequest, res: Srf.SrfResponse, srf: Srf, pool: MediaPool, promptsPath: string, abandoned: AbortSignal, log: Logger): Promise<CallerLeg> {
+  static async answer(req: Srf.SrfRequest, res: Srf.SrfResponse, srf: Srf, pool: MediaPool, source: MediaSource, promptsPath: string, abandoned: AbortSignal, log: Logger): Promise<CallerLeg> {
     let endpoint: MediaEndpoint | undefined;
     try {
       const offer = sdpOf(req.body);
       if (offer) {
         const verdict = judgeOffer(offer);
         if (!verdict.ok) throw new MediaError('no_common_codec', verdict.problem);
-        endpoint = await pool.createEndpoint(audioOnly(offer));
-      } else {
-        const address = pool.mediaAddress;
-        if (address === undefined) throw new MediaError('no_media_server', 'no media server is connected');
-        endpoint = await pool.createEndpoint(placeholderPeer(address));
       }
+      endpoint = await pool.createEndpoint(offer ? audioOnly(offer) : undefined, source);
       if (abandoned.aborted) throw new MediaError('endpoint_gone', 'the caller gave up');
       const dialog = await srf.createUAS(req, res, {
         localSdp: offer ? answerTo(offer, audioOnly(endpoint.localSdp)) : openOffer(endpoint.localSdp),
         headers: { Allow: allowed, ...(asksForRefreshes(req) ? { Require: 'timer' } : {}) },
       });
-      const leg = new CallerLeg(dialog, endpoint, req, promptsPath, log);
+      const leg = new CallerLeg(dialog, endpoint, source, req, promptsPath, log);
       // An INVITE without an offer: ours went out in the 200, the answer comes in the ACK (RFC 3261 section 13.2.1).
       if (!offer) dialog.once('ack', (ack) => void leg.takeAnswer(sdpOf(ack.body)).catch(() => undefined));
       return leg;
@@ -79,14 +78,12 @@ export class CallerLeg {
    * Calls a caller back.
    * @throws RingError, MediaError; nothing is left behind then
    */
-  static async callBack(srf: Srf, target: Pick<RingOptions, 'uri' | 'from' | 'ringTimeoutMs' | 'signal'>, pool: MediaPool, promptsPath: string, log: Logger): Promise<CallerLeg> {
-    const address = pool.mediaAddress;
-    if (address === undefined) throw new MediaError('no_media_server', 'no media server is connected');
-    const endpoint = await pool.createEndpoint(placeholderPeer(address));
+  static async callBack(srf: Srf, target: Pick<RingOptions, 'uri' | 'from' | 'ringTimeoutMs' | 'signal'> & { source?: MediaSource }, pool: MediaPool, promptsPath: string, log: Logger): Promise<CallerLeg> {
+    const endpoint = await pool.createEndpoint(undefined, target.source ?? described);
     let dialog: Srf.Dialog | undefined;
     try {
       dialog = await ringPhone(srf, { ...target, offer: openOffer(endpoint.localSdp) });
-      const leg = new CallerLeg(dialog, endpoint, undefined, promptsPath, log);
+      const leg = new CallerLeg(dialog, endpoint, target.source ?? described, undefined, promptsPath, log);
       await endpoint.modify(audioOnly(peerDescription(dialog)));
       await settleNumbers(dialog, endpoint);
       if (target.signal.aborted) throw new RingError('cancelled');
@@ -128,7 +125,7 @@ export class CallerLeg {
   }
 
   private async bringBack(pool: MediaPool, moved: () => void): Promise<void> {
-    const endpoint = await pool.createEndpoint(audioOnly(peerDescription(this.dialog)));
+    const endpoint = await pool.createEndpoint(audioOnly(peerDescription(this.dialog)), this.source);
     if (this.ended) {
       await endpoint.destroy();
       throw new MediaError('endpoint_gone', 'the call ended while its media was being brought back');
@@ -184,5 +181,7 @@ function asksForRefreshes(req: Srf.SrfRequest): boolean {
 function refuse(res: Srf.SrfResponse, error: unknown): void {
   if (error instanceof MediaError && error.code === 'no_common_codec') {
     respond(res, 488, { headers: { Warning: '305 gateway "This number speaks G.711 A-law or mu-law over RTP/AVP"' } });
+  } else if (error instanceof OfferRefused) {
+    respond(res, 488, { headers: { Warning: '399 gateway "Media from the address in this session description is not taken from this trunk"' } });
   } else respond(res, 503, { headers: { 'Retry-After': '5' } });
 }

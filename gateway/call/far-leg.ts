@@ -7,6 +7,7 @@ import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
 import type { Voice } from '../../ivr/index.js';
 import type { MediaPool } from '../media/pool.js';
+import { described, type MediaSource } from '../media/source.js';
 import { connectedParty, type ConnectedParty } from '../sip/connected-party.js';
 import { endDialog, ringPhone, RingError, whenEnded } from './ring.js';
 import { AnchoredBridge, ReleasedBridge, type Bridge } from './bridge.js';
@@ -28,6 +29,8 @@ export interface FarLegTarget {
   readonly ringTimeoutMs: number;
   /** Media may flow between the phones themselves. */
   readonly mayRelease: boolean;
+  /** Whose media counts as this phone's; that from the described address when left out. */
+  readonly source?: MediaSource;
   /** What the caller hears while this phone holds, as the media server sees it; left out: what the phone sends, if anything. */
   readonly holdMusic?: string;
 }
@@ -91,8 +94,8 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
 
   private async ringOnce(released: boolean): Promise<void> {
     const { caller, pool, srf, log } = this.rooms;
-    const { holdMusic } = this.target;
-    const bridge = released ? new ReleasedBridge(caller, pool, log, holdMusic) : await AnchoredBridge.make(caller, pool, holdMusic);
+    const { holdMusic, source = described } = this.target;
+    const bridge = released ? new ReleasedBridge(caller, pool, source, log, holdMusic) : await AnchoredBridge.make(caller, pool, source, holdMusic);
     if (this.wanted.signal.aborted) {
       await bridge.close();
       throw new RingError('cancelled');
@@ -112,6 +115,7 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
     this.answered = dialog;
     answerOffers(dialog, (offer) => bridge.answerFromAgent(offer), log, {
       told: (message) => this.hearParty(message),
+      repeated: (offer) => void (bridge instanceof AnchoredBridge && bridge.lookAgain(offer)),
       refer: (req, res) => this.emit('refer', req, res),
     });
     // Not awaited: the screen is asked meanwhile. Joining waits for it.

@@ -8,6 +8,7 @@ import type Srf from 'drachtio-srf';
 import { onHold, type Voice } from '../../ivr/index.js';
 import type { DeskAgent } from '../desk/index.js';
 import { bounded } from '../media/bounded.js';
+import { mediaSourceOfPhone, type MediaSource } from '../media/source.js';
 import type { ConnectedParty } from '../sip/connected-party.js';
 import { referRequest, ReferProgress, type ReferRequest } from '../sip/refer.js';
 import { respond } from '../sip/respond.js';
@@ -223,7 +224,8 @@ export class FarSide {
     if (uri === undefined || !outside) return undefined;
     // Not the citizen's own number: a number outside has no business with it.
     const shown = (outside.from ?? idContact.phoneNumber).replace(/[^+0-9]/g, '');
-    return { uri, from: `<sip:${shown}@localhost>`, ringTimeoutMs: outside.ringTimeoutMs };
+    const trunk = this.call.context.config.trunks.find(({ name }) => name === outside.trunk);
+    return { uri, from: `<sip:${shown}@localhost>`, ringTimeoutMs: outside.ringTimeoutMs, source: mediaSourceOfPhone(uri, trunk, undefined) };
   }
 
   /** Where the trunk takes a call to this number; undefined where there is none. */
@@ -529,7 +531,7 @@ export class FarSide {
   makeLeg(target: FarLegTarget): FarLeg {
     const { call } = this;
     const { srf, pool } = call.incoming;
-    const far = new FarLeg({ srf, pool, caller: call.leg!, log: call.log }, { ...target, ...this.holdMusicAt(target.uri) });
+    const far = new FarLeg({ srf, pool, caller: call.leg!, log: call.log }, { source: this.mediaSourceAt(target.uri), ...target, ...this.holdMusicAt(target.uri) });
     far.on('hungUp', () => this.onHungUp(far));
     far.on('mediaLost', () => {
       if (this.far === far) call.handle({ type: 'mediaLost' });
@@ -555,6 +557,13 @@ export class FarSide {
     call.context.metrics.connected(far.mode);
     if (call.state.agent !== undefined) call.happened({ type: 'call.connected', agent: call.state.agent });
     this.listener.talking();
+  }
+
+  /** Whose media counts as that of the phone at this address: by its own setting, else by that of its trunk. */
+  private mediaSourceAt(uri: string): MediaSource {
+    const { context, incoming: { tenant } } = this.call;
+    const agent = tenant.directory.agentAt(uri);
+    return mediaSourceOfPhone(uri, context.trunkOfPhone(uri), agent === undefined ? undefined : tenant.agent(agent)?.mediaSource);
   }
 
   /** What the caller hears while the phone at this address holds: music of ours, unless its trunk brings its own. */

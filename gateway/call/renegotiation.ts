@@ -19,6 +19,8 @@ const asSdp = { 'Content-Type': 'application/sdp' };
 export interface LegListeners {
   /** A re-INVITE or UPDATE came, whatever it offers: its headers may say who is there now. */
   told?(req: Srf.SrfRequest): void;
+  /** A description was said again, and answered as before: whoever receives the media may have to look for it anew. */
+  repeated?(offer: string): void;
   /** The peer wants the other leg taken elsewhere; to be answered by this listener. Without one that is refused. */
   refer?(req: Srf.SrfRequest, res: Srf.SrfResponse): void;
 }
@@ -40,8 +42,11 @@ export function answerOffers(dialog: Srf.Dialog, answer: AnswerOffer, log?: Logg
       if (req.body) return respond(res, 415, { headers: { Accept: 'application/sdp' } });
       return offerOurs(req, res);
     }
-    // A refresh of the session (RFC 4028): nothing has changed, so nobody else has to hear of it.
-    if (offer === peerDescription(dialog)) return respond(res, 200, { body: dialog.local.sdp, headers: asSdp });
+    // A refresh of the session (RFC 4028): nothing has changed, so the other leg need not hear of it.
+    if (offer === peerDescription(dialog)) {
+      respond(res, 200, { body: dialog.local.sdp, headers: asSdp });
+      return listeners.repeated?.(audioOnly(offer));
+    }
     if (!judgeOffer(offer).ok) return respond(res, 488);
     answering = true;
     try {

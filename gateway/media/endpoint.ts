@@ -8,6 +8,7 @@ import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
 import { bounded, MediaError } from './bounded.js';
 import { modifyDialog } from '../sip/reinvite.js';
+import { described, type MediaSource } from './source.js';
 import { judgeOffer, withPacketTimeOf } from '../sip/sdp.js';
 
 export interface EndpointLimits {
@@ -49,12 +50,14 @@ export class MediaEndpoint {
   private breaking: Promise<void> = Promise.resolve();
   /** In the conversation of another endpoint. */
   private isGuest = false;
+  private isLookingAgain = false;
 
   /**
    * @param endpoint a ready fsmrf endpoint, owned from here on
    * @param linkGone aborts when the connection to the media server ends
+   * @param source whose media counts here, as the media server was told
    */
-  constructor(private readonly endpoint: Mrf.Endpoint, linkGone: AbortSignal, private readonly limits: EndpointLimits, private readonly log: Logger) {
+  constructor(private readonly endpoint: Mrf.Endpoint, linkGone: AbortSignal, private readonly limits: EndpointLimits, private readonly log: Logger, readonly source: MediaSource = described) {
     this.gone = this.goneController.signal;
     // 42 ms per command otherwise: the event socket client writes line by line and leaves Nagle's algorithm on.
     endpoint.conn?.socket.setNoDelay(true);
@@ -213,23 +216,36 @@ export class MediaEndpoint {
    * Tells the media server that its peer's description changed (re-INVITE).
    * The endpoint's own description (`localSdp`) is read anew afterwards.
    * @param remoteSdp of one audio stream
-   * @throws MediaError `no_common_codec` when the media server cannot speak with that peer
+   * @throws MediaError `no_common_codec` when the media server cannot speak with that peer; OfferRefused 488 when the
+   *   description names an address that its peer may not, and nothing has changed then
    */
   async modify(remoteSdp: string): Promise<void> {
     const dialog = this.endpoint.dialog;
     if (this.gone.aborted || !dialog) throw new MediaError('endpoint_gone', 'modify: the endpoint is gone');
     // Not to be left to the media server: FreeSWITCH was measured to stutter for the rest of a call after it refused one.
     if (!judgeOffer(remoteSdp).ok) throw new MediaError('no_common_codec', 'the peer’s description has no G.711 over RTP/AVP');
+    const admitted = this.source.admit(remoteSdp);
     const settlesInMs = this.holdSettlesAt - performance.now();
     if (settlesInMs > 0) await pause(settlesInMs, undefined, { signal: this.gone }).catch(() => undefined);
     try {
-      const answer = await bounded(modifyDialog(dialog, withPacketTimeOf(this.localSdp, remoteSdp)), this.limits.commandTimeoutMs, 'modify', this.gone);
+      const answer = await bounded(modifyDialog(dialog, withPacketTimeOf(this.localSdp, admitted)), this.limits.commandTimeoutMs, 'modify', this.gone);
       this.endpoint.local.sdp = answer;
       if (/^(a=(sendonly|inactive)|c=IN IP4 0\.0\.0\.0)\s*$/m.test(remoteSdp)) this.holdSettlesAt = performance.now() + holdSettlesMs;
     } catch (error) {
       if (error instanceof Error && 'status' in error && error.status === 488) throw new MediaError('no_common_codec', 'the media server has no codec in common with the peer', { cause: error });
       throw error;
     }
+  }
+
+  /**
+   * The peer has said its description again: its media may come from elsewhere now (a NAT that moved the port), and the
+   * media server looks for it anew. Never rejects; while one is under way, another changes nothing.
+   */
+  async lookAgain(remoteSdp: string): Promise<void> {
+    if (this.isLookingAgain) return;
+    this.isLookingAgain = true;
+    await this.modify(remoteSdp).catch(() => undefined);
+    this.isLookingAgain = false;
   }
 
   /**
@@ -242,6 +258,12 @@ export class MediaEndpoint {
     // A peer that hangs up while it holds would take the other leg with it: FreeSWITCH ends that too, unless told where to put it.
     const settings = music === undefined ? 'rtp_disable_hold=true' : `hold_music=${music};hold_hangup_xfer_exten=park:inline`;
     await this.api('uuid_setvar_multi', `${this.uuid} ${settings}`);
+  }
+
+  /** Whether the media server takes media only from the described address here. @throws MediaError */
+  async keepsToDescribed(): Promise<boolean> {
+    const { body } = await this.api('uuid_getvar', `${this.uuid} disable_rtp_auto_adjust`);
+    return body.trim() === 'true';
   }
 
   /** A command of the event socket. @throws MediaError */

@@ -6,8 +6,10 @@ import type { Logger } from 'pino';
 import type { MediaServerAddress } from '../../config/types.js';
 import { bounded, Gate, MediaError } from './bounded.js';
 import { MediaEndpoint } from './endpoint.js';
+import { placeholderPeer } from '../sip/sdp.js';
 import { withObservedDialogs } from './observed-dialogs.js';
 import { preflight } from './preflight.js';
+import type { MediaSource } from './source.js';
 
 export interface PoolOptions {
   commandTimeoutMs: number;
@@ -24,6 +26,8 @@ class MediaServerLink {
   endpoints = 0;
   /** True while it owes us an answer: it gets no new endpoints then, what it has may go on. */
   silent = false;
+  /** Whether it was seen to keep the rule of whose media counts. */
+  ruleChecked = false;
 
   constructor(readonly server: Mrf.MediaServer, readonly name: string) {
     server.conn.socket.setNoDelay(true);
@@ -36,6 +40,11 @@ class MediaServerLink {
     server.conn.on('esl::end', () => this.close());
     server.conn.on('error', () => this.close());
     server.on('error', () => this.close());
+  }
+
+  /** Where it takes SIP, and thus an address of the server itself. */
+  get address(): string {
+    return this.server.sip.ipv4.udp.address?.split(':')[0] ?? '127.0.0.1';
   }
 
   close(): void {
@@ -73,37 +82,36 @@ export class MediaPool extends EventEmitter<{ changed: [] }> {
     return count;
   }
 
-  /** Address on which the least loaded media server takes SIP, for the placeholder of a peer not known yet. */
-  get mediaAddress(): string | undefined {
-    return this.leastLoaded()?.server.sip.ipv4.udp.address?.split(':')[0];
-  }
-
   /**
    * Makes an endpoint on the least loaded media server.
-   * @param remoteSdp description of the peer it will talk with
-   * @throws MediaError `no_media_server`, `no_common_codec`, `timed_out`, `refused`
+   * @param remoteSdp description of the peer it will talk with; undefined: not known yet, a re-INVITE follows
+   * @param source whose media counts there, as long as it lives
+   * @throws MediaError `no_media_server`, `no_common_codec`, `timed_out`, `refused`; OfferRefused for a description that
+   *   names an address which that peer may not
    */
-  async createEndpoint(remoteSdp: string): Promise<MediaEndpoint> {
+  async createEndpoint(remoteSdp: string | undefined, source: MediaSource): Promise<MediaEndpoint> {
+    const admitted = remoteSdp === undefined ? undefined : source.admit(remoteSdp);
     try {
-      return await this.createOne(remoteSdp);
+      return await this.createOne(admitted, source);
     } catch (error) {
       // One refusal may be bad luck (a port that another program took, a server that is just going): a second attempt,
       // perhaps on another server, costs milliseconds and saves a call. Time-outs are not repeated: they mean overload.
       if (error instanceof MediaError && (error.code === 'timed_out' || error.code === 'refused' || error.code === 'no_media_server')) throw error;
-      return this.createOne(remoteSdp);
+      return this.createOne(admitted, source);
     }
   }
 
-  private createOne(remoteSdp: string): Promise<MediaEndpoint> {
+  private createOne(remoteSdp: string | undefined, source: MediaSource): Promise<MediaEndpoint> {
     return this.gate.run(async () => {
       const link = this.leastLoaded();
       if (!link) throw new MediaError('no_media_server', 'no media server is connected');
       link.endpoints += 1;
-      const creating = link.server.createEndpoint({ remoteSdp });
+      const creating = link.server.createEndpoint({ remoteSdp: remoteSdp ?? placeholderPeer(link.address), headers: { ...source.headers } });
       try {
         const made = await bounded(creating, endpointCreationMs, 'create endpoint', link.gone.signal);
-        const endpoint = new MediaEndpoint(made, link.gone.signal, this.options, this.log);
+        const endpoint = new MediaEndpoint(made, link.gone.signal, this.options, this.log, source);
         endpoint.gone.addEventListener('abort', () => (link.endpoints -= 1), { once: true });
+        void this.lookAtRule(link, endpoint);
         return endpoint;
       } catch (error) {
         link.endpoints -= 1;
@@ -115,6 +123,22 @@ export class MediaPool extends EventEmitter<{ changed: [] }> {
         throw error;
       }
     });
+  }
+
+  /**
+   * A media server whose dialplan does not know the rule (docker/freeswitch/dialplan.xml) takes anybody's packets for a
+   * caller's. It is asked at its first endpoint that should not.
+   */
+  private async lookAtRule(link: MediaServerLink, endpoint: MediaEndpoint): Promise<void> {
+    if (link.ruleChecked || endpoint.source.mode !== 'described') return;
+    link.ruleChecked = true;
+    try {
+      if (await endpoint.keepsToDescribed()) return;
+      this.log.error({ mediaServer: link.name }, 'the media server takes keys and voices from anywhere as those of a caller: its dialplan lacks the extension "media source" of docker/freeswitch/dialplan.xml, before the one that answers');
+    } catch {
+      // Gone before it could say: the next endpoint is asked.
+      link.ruleChecked = false;
+    }
   }
 
   /** After a time-out: no new endpoint there until the server answers a command, however trivial. */
