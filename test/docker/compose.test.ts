@@ -253,8 +253,11 @@ describe('the configuration that is mounted', () => {
   it('agrees with the topology of the media server: what the dialplan hands over is what the gateway expects', () => {
     const context = elements('freeswitch/dialplan.xml').find(({ tag }) => tag === 'context')?.attributes['name'];
     expect(mediaServerParams('freeswitch/sip-profile.xml', 'sofia.conf').get('context')).toBe(context);
-    const actions = elements('freeswitch/dialplan.xml').filter(({ tag }) => tag === 'action').map(({ attributes }) => `${attributes['application']} ${attributes['data'] ?? ''}`.trim());
-    expect(actions[0]).toBe('answer');
+    const all = elements('freeswitch/dialplan.xml').filter(({ tag }) => tag === 'action' || tag === 'anti-action').map(({ tag, attributes }) => `${tag === 'action' ? '' : 'else '}${attributes['application']} ${attributes['data'] ?? ''}`.trim());
+    const [before, actions] = [all.slice(0, all.indexOf('answer')), all.slice(all.indexOf('answer'))];
+    // Whose media counts is settled before there is any.
+    expect(before).toEqual(['set rtp_manual_rtp_bugs=IGNORE_MARK_BIT', 'set jitterbuffer_msec=20:60', 'else set disable_rtp_auto_adjust=true']);
+    expect(elements('freeswitch/dialplan.xml').filter(({ tag }) => tag === 'extension').map(({ attributes }) => `${attributes['name']} ${attributes['continue'] ?? ''}`.trim())).toEqual(['media source true', 'gateway']);
     expect(actions.at(-1)).toBe('socket ${sip_h_X-esl-outbound} async full');
     // A leg outlives the one it is bridged with, or was about to be.
     expect(actions).toEqual(expect.arrayContaining(['set hangup_after_bridge=false', 'set park_after_bridge=true', 'set uuid_bridge_park_on_cancel=true']));

@@ -26,7 +26,7 @@ export class RawSocket {
   readonly heard: RawMessage[] = [];
   /** Called with each request that comes in; nothing is answered otherwise. */
   onRequest: ((text: string) => void) | undefined;
-  private constructor(private readonly socket: dgram.Socket, readonly port: number, readonly target: Address) {
+  private constructor(private readonly socket: dgram.Socket, readonly port: number, readonly target: Address, readonly host: string) {
     socket.on('message', (data, from) => {
       const text = data.toString('latin1');
       if (this.heard.length < 5_000) this.heard.push({ text, atMs: Date.now(), from });
@@ -35,10 +35,10 @@ export class RawSocket {
     socket.on('error', () => undefined);
   }
 
-  static async open(target: Address, port = 0): Promise<RawSocket> {
+  static async open(target: Address, port = 0, host = '127.0.0.1'): Promise<RawSocket> {
     const socket = dgram.createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
-    await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve));
-    return new RawSocket(socket, socket.address().port, target);
+    await new Promise<void>((resolve) => socket.bind(port, host, resolve));
+    return new RawSocket(socket, socket.address().port, target, host);
   }
 
   send(data: string | Buffer, to: Address = this.target): void {
@@ -53,13 +53,13 @@ export class RawSocket {
   /** A request without gaps, from this socket. */
   request(method: string, uri: string, lines: Record<string, string>, content = ''): string {
     const all: Record<string, string> = {
-      Via: `SIP/2.0/UDP 127.0.0.1:${this.port};branch=z9hG4bK-${unique()};rport`,
+      Via: `SIP/2.0/UDP ${this.host}:${this.port};branch=z9hG4bK-${unique()};rport`,
       'Max-Forwards': '70',
-      From: `<sip:0612345678@127.0.0.1:${this.port}>;tag=${unique()}`,
+      From: `<sip:0612345678@${this.host}:${this.port}>;tag=${unique()}`,
       To: `<${uri}>`,
       'Call-ID': `${unique()}@raw`,
       CSeq: `1 ${method}`,
-      Contact: `<sip:raw@127.0.0.1:${this.port}>`,
+      Contact: `<sip:raw@${this.host}:${this.port}>`,
       ...(content && !('Content-Type' in lines) ? { 'Content-Type': 'application/sdp' } : {}),
       ...lines,
       'Content-Length': lines['Content-Length'] ?? String(Buffer.byteLength(content, 'latin1')),
@@ -86,7 +86,7 @@ export class RawSocket {
     const to = header(request, 'To', 't');
     const rows = [
       `SIP/2.0 ${line}`, ...vias, `From: ${header(request, 'From', 'f')}`, `To: ${to}${tag === undefined || /;tag=/i.test(to) ? '' : `;tag=${tag}`}`,
-      `Call-ID: ${header(request, 'Call-ID', 'i')}`, `CSeq: ${header(request, 'CSeq')}`, `Contact: <sip:raw@127.0.0.1:${this.port}>`,
+      `Call-ID: ${header(request, 'Call-ID', 'i')}`, `CSeq: ${header(request, 'CSeq')}`, `Contact: <sip:raw@${this.host}:${this.port}>`,
       ...(content && !('Content-Type' in lines) ? ['Content-Type: application/sdp'] : []),
       ...Object.entries(lines).map(([name, value]) => `${name}: ${value}`), `Content-Length: ${Buffer.byteLength(content, 'latin1')}`,
     ];

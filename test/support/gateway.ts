@@ -135,7 +135,7 @@ export interface TestSession {
 }
 
 export class TestGateway {
-  private constructor(readonly gateway: Gateway, readonly sip: { host: string; port: number }, private readonly file: Record<string, unknown>, private readonly keys: TestKeys, private readonly keysOfTenants: ReadonlyMap<string, TestKeys>) {}
+  private constructor(readonly gateway: Gateway, readonly sip: { host: string; port: number }, /** Of the embedded media server. */ readonly rtpPorts: { min: number; max: number }, private readonly file: Record<string, unknown>, private readonly keys: TestKeys, private readonly keysOfTenants: ReadonlyMap<string, TestKeys>) {}
 
   static async start(options: TestGatewayOptions): Promise<TestGateway> {
     const keys = options.secondTo?.keys ?? newKeys();
@@ -166,7 +166,7 @@ export class TestGateway {
     const gateway = await Gateway.start(config, log, options.httpLimits);
     const sip = servers ? servers.address : realEngines ? hostPort(env['DRACHTIO_SIP'] ?? '127.0.0.1:5060') : gateway.sipAddress!;
     if (core) core.token = (attributes, claims) => resultToken(keys, attributes, claims);
-    return new TestGateway(gateway, sip, file, keys, keysOf);
+    return new TestGateway(gateway, sip, rtpPorts, file, keys, keysOf);
   }
 
   /** The configuration is read again, with something changed in it. @param change what stands at its top in place of what stood there */
