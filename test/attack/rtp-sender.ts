@@ -17,6 +17,8 @@ export interface KeyOptions {
   readonly repeat?: number;
   /** Another stream for each packet. */
   readonly newStreams?: boolean;
+  /** Between two keys. */
+  readonly pauseMs?: number;
 }
 
 export class RtpSender {
@@ -91,7 +93,7 @@ export class RtpSender {
   }
 
   /** Whole keys, each in a few packets, at many places at once and as fast as they go out. */
-  async spray(keys: string, to: readonly Place[], { repeat = 3, newStreams = false }: KeyOptions = {}): Promise<void> {
+  async spray(keys: string, to: readonly Place[], { repeat = 3, newStreams = false, pauseMs = PACKET_MS }: KeyOptions = {}): Promise<void> {
     let sent = 0;
     for (const key of keys) {
       this.timestamp += 2400;
@@ -102,7 +104,7 @@ export class RtpSender {
           if (++sent % BURST === 0) await new Promise((resolve) => setImmediate(resolve));
         }
       }
-      await sleep(PACKET_MS);
+      if (pauseMs > 0) await sleep(pauseMs);
     }
   }
 
