@@ -26,6 +26,7 @@ export class SipNode extends EventEmitter<SipNodeEvents> {
   readonly pool: MediaPool;
   private up = false;
   private closed = false;
+  private warned = false;
   /** Addresses the SIP server listens on, as it told us: `proto/host:port`. */
   hostports: string[] = [];
 
@@ -35,7 +36,8 @@ export class SipNode extends EventEmitter<SipNodeEvents> {
     srf.guard.on('stranger', (refused) => this.emit('stranger', refused));
     srf.guard.on('foreign', ({ method, address }) => log.warn({ from: address, method }, 'request of a trunk within a dialog that is not its own: refused'));
     const name = `${server.host}:${server.port}`;
-    srf.on('connect', (error: Error | null, hostports: string) => {
+    // The types of the library leave the version out.
+    (srf as EventEmitter).on('connect', (error: Error | null, hostports: string, version?: string) => {
       if (error) {
         log.error({ sipServer: name, problem: error.message }, 'the SIP server refuses us: check sip.servers secret');
         return;
@@ -45,6 +47,10 @@ export class SipNode extends EventEmitter<SipNodeEvents> {
       const { socket } = srf as unknown as { socket?: { setNoDelay?(on: boolean): void } };
       socket?.setNoDelay?.(true);
       log.info({ sipServer: name, listens: this.hostports }, 'SIP server connected');
+      if (!this.warned && !/embedded/.test(version ?? '')) {
+        this.warned = true;
+        log.warn({ sipServer: name, version }, 'this SIP server acts on BYE and CANCEL of anybody before it asks us, and drachtio-server up to 0.9.10 can be ended by one packet: see that the firewall of its host is in place (npm run check-config -- --firewall, docs/docker.md)');
+      }
       this.emit('changed');
     });
     srf.on('error', (error: Error) => {
