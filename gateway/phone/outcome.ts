@@ -14,7 +14,7 @@ export const meanings: Readonly<Record<Outcome, Meaning>> = {
   'unknown-number': { exitCode: 11, cause: 'Nobody has the number that was dialled.', fix: 'Dial a number (DID) that the configuration gives to a service, or add it there.' },
   'no-common-codec': { exitCode: 12, cause: 'The two sides share no codec.', fix: 'Allow G.711 (PCMA or PCMU) on the trunk; leave --codec out to offer both.' },
   busy: { exitCode: 13, cause: 'The line is busy or the call was declined.', fix: 'Try again, or look at the limits on calls of the called side.' },
-  unreachable: { exitCode: 14, cause: 'No answer came from that address.', fix: 'Check host, port and transport in --to, that the gateway is running, and firewalls.' },
+  unreachable: { exitCode: 14, cause: 'No answer came from that address.', fix: "Check host, port and transport in --to, that the gateway is running, firewalls, and that this machine's address is among the trunks in the gateway's configuration: strangers get no answer." },
   unavailable: { exitCode: 15, cause: 'The called side could not take the call now.', fix: "Look at the gateway's log and its health page: a media server or the core may be down." },
   refused: { exitCode: 16, cause: 'The call was refused.', fix: 'The status above tells why.' },
   'no-audio': { exitCode: 17, cause: 'The call was answered, but no audio came.', fix: "Check that the media ports (RTP) are open both ways and that the answer's media address can be reached from here." },
