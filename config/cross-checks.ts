@@ -53,7 +53,21 @@ function trunks(config: Shared): Problem[] {
   const addresses = (config.trunks ?? []).flatMap((trunk, t) =>
     (trunk?.addresses ?? []).map((address, a) => ({ key: `trunks[${t}].addresses[${a}]`, value: address === undefined ? undefined : canonicalRange(address) })),
   );
-  return [...repeatedNames(config.trunks, 'trunks'), ...repeats(addresses, 'the address', 'An address belongs to one trunk: remove it here or there'), ...shares(config)];
+  return [...repeatedNames(config.trunks, 'trunks'), ...repeats(addresses, 'the address', 'An address belongs to one trunk: remove it here or there'), ...shares(config), ...learners(config)];
+}
+
+/** The media server is told them with each call. */
+const mostLearnedFrom = 64;
+
+/** A peer behind NAT has an address or a few; who lists very many means to keep others out, which is what `described` does. */
+function learners({ trunks }: Shared): Problem[] {
+  return (trunks ?? []).flatMap((trunk, t): Problem[] => {
+    if (trunk?.mediaSource !== 'learn') return [];
+    return (['addresses', 'mediaAddresses'] as const).flatMap((list): Problem[] => {
+      const count = trunk[list]?.length ?? 0;
+      return count < mostLearnedFrom ? [] : [{ key: `trunks[${t}].${list}`, fault: `has ${count} entries, of which a trunk with mediaSource learn may have ${mostLearnedFrom - 1}`, fix: 'Name ranges in place of addresses, or make several trunks of it' }];
+    });
+  });
 }
 
 /** A share of one trunk that is larger than the whole is a mistake of one of the two numbers. */

@@ -16,6 +16,18 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /* eslint-disable @typescript-eslint/no-explicit-any, @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return --
    the tests break the shape on purpose */
+describe('a trunk whose media is learned', () => {
+  const trunk = (count: number, more: object) => (config: any) => set(config, 'trunks', [{ name: 'pbx', addresses: Array.from({ length: count }, (_, n) => `192.0.2.${n}`), ...more }]);
+  it('lists no more addresses than a media server is told with each call', () => {
+    expect(problemsOf(trunk(63, { mediaSource: 'learn' }))).toEqual([]);
+    expect(problemsOf(trunk(200, {}))).toEqual([]);
+    expect(problemsOf(trunk(64, { mediaSource: 'learn' })).map(({ key }) => key)).toEqual(['trunks[0].addresses']);
+    const mediaAddresses = Array.from({ length: 64 }, (_, n) => `198.51.100.${n}`);
+    expect(problemsOf(trunk(1, { mediaSource: 'learn', mediaAddresses })).map(({ key }) => key)).toEqual(['trunks[0].mediaAddresses']);
+    expect(problemsOf(trunk(1, { mediaAddresses }))).toEqual([]);
+  });
+});
+
 describe('a configuration that holds', () => {
   it('gets its defaults, its keys and its secrets', () => {
     const config = parseConfig(valid(), { env: {} });
