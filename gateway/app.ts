@@ -18,6 +18,7 @@ import { EngineError, Engines, type EngineAddresses } from './engines/spawn.js';
 import { Happenings } from './happenings.js';
 import { shareHappenings } from './happenings-on-bus.js';
 import { bounded } from './media/bounded.js';
+import { learnsUnbounded } from './media/source.js';
 import { createBus, type NodeBus } from './nodes/index.js';
 import { opsRoutes, type HealthReport } from './ops/listener.js';
 import { Metrics } from './ops/metrics.js';
@@ -385,6 +386,10 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
       }
       if (mediaServers.length === 0) mediaServers = [embeddedMedia(addresses, secret)];
       // Links to a media server that was restarted reconnect by themselves: it comes back on the same ports.
+    }
+    const learners = learnsUnbounded(config);
+    if (config.media.servers.length > 0 && learners.trunks.length + learners.agents.length > 0) {
+      this.log.warn({ trunks: learners.trunks, agents: learners.agents.slice(0, mostNamed) }, 'mediaSource learn: FreeSWITCH cannot be told from where it may learn, and follows anybody who sends first; let a firewall keep everybody else from its media ports (docs/docker.md)');
     }
     const pool = { commandTimeoutMs: config.media.commandTimeoutMs, maxPendingEndpoints: config.media.maxPendingEndpoints };
     for (const server of sipServers) {

@@ -260,10 +260,10 @@ export class MediaEndpoint {
     await this.api('uuid_setvar_multi', `${this.uuid} ${settings}`);
   }
 
-  /** Whether the media server takes media only from the described address here. @throws MediaError */
+  /** Whether the media server takes media, and keys, only from the described address here. @throws MediaError */
   async keepsToDescribed(): Promise<boolean> {
-    const { body } = await this.api('uuid_getvar', `${this.uuid} disable_rtp_auto_adjust`);
-    return body.trim() === 'true';
+    const valueOf = async (variable: string): Promise<string> => (await this.api('uuid_getvar', `${this.uuid} ${variable}`)).body.trim();
+    return (await valueOf('disable_rtp_auto_adjust')) === 'true' && /^\d/.test(await valueOf('jitterbuffer_msec'));
   }
 
   /** A command of the event socket. @throws MediaError */

@@ -65,6 +65,17 @@ export function mediaSourceOfPhone(uri: string, trunk: Trunk | undefined, own: A
   return mediaSourceOf(trunk, /^sips?:(?:[^@]*@)?([^:;?>]+)/i.exec(uri)?.[1], own);
 }
 
+/**
+ * Whose rule a media server that is not ours cannot keep: FreeSWITCH learns from everybody or from nobody. Who learns has to
+ * have a firewall before the media ports.
+ */
+export function learnsUnbounded({ trunks, tenants }: Pick<Config, 'trunks' | 'tenants'>): { trunks: string[]; agents: string[] } {
+  return {
+    trunks: trunks.filter(({ mediaSource }) => mediaSource === 'learn').map(({ name }) => name),
+    agents: tenants.flatMap(({ accounts }) => accounts.filter(({ mediaSource }) => mediaSource === 'learn').map(({ name }) => name)),
+  };
+}
+
 /** IPv4 addresses and ranges in one spelling each; those of IPv6, by which no media comes, are left out, and so are names. */
 function ipv4Ranges(texts: readonly string[]): string[] {
   return texts.flatMap((text) => {

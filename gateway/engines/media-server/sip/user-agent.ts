@@ -142,6 +142,7 @@ export class UserAgent {
     channel.setVariable('sip_h_X-esl-outbound', request.get('x-esl-outbound'));
     // as FreeSWITCH's dialplan has it (docker/freeswitch/dialplan.xml): whoever asks is told that the rule was understood
     if (source.mode === 'described') channel.setVariable('disable_rtp_auto_adjust', 'true');
+    channel.setVariable('jitterbuffer_msec', '20:60');
     channel.setVariable('local_media_ip', host);
     channel.setVariable('local_media_port', String(channel.session.localPort));
     if (media) channel.setVariable('switch_r_sdp', request.body.toString('utf8'));
