@@ -98,7 +98,10 @@ export class RtpSender {
     for (const key of keys) {
       this.timestamp += 2400;
       for (let n = 0; n < repeat; n++) {
+        // One stream for each place: the same numbers everywhere.
+        const { sequence } = this;
         for (const place of to) {
+          this.sequence = sequence;
           if (newStreams) this.newStream();
           this.key(key, 800, n > 0, this.timestamp, place);
           if (++sent % BURST === 0) await new Promise((resolve) => setImmediate(resolve));
