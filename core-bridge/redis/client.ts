@@ -6,7 +6,7 @@ export type RedisConfig = Extract<StoreConfig, { kind: 'redis' }>;
 /** Commands that work alike on one server, on Sentinel-watched ones and in a Cluster. */
 export type RedisCommands = Pick<
   RedisClientType,
-  | 'get' | 'set' | 'del' | 'unlink' | 'exists' | 'incr' | 'incrBy' | 'pExpire' | 'pTTL'
+  | 'get' | 'getEx' | 'set' | 'del' | 'unlink' | 'exists' | 'incr' | 'incrBy' | 'pExpire' | 'pTTL'
   | 'hGet' | 'hGetAll' | 'hSet' | 'hExists' | 'hDel' | 'hIncrBy'
   | 'lPush' | 'rPush' | 'lRange' | 'lTrim'
   | 'zAdd' | 'zRem' | 'zCard' | 'zCount' | 'zScore' | 'zRange' | 'zRemRangeByScore'

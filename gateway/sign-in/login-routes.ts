@@ -136,6 +136,7 @@ export function loginRoutes(app: FastifyInstance, signIn: SignIn, passwords: Pas
       if (!(error instanceof SessionsAwayError)) throw error;
     }
     if (session) await signIn.end(session);
+    else await signIn.endUnknown(request);
     signIn.cookies.login.clear(request, reply);
     const tenant = session?.principal.by === 'oidc' ? signIn.tenant(session.principal.tenant) : undefined;
     return reply.header('clear-site-data', '"cache"').redirect(tenant ? `${tenant.path}/logged-out${tenant.oidc?.config.logoutAtProvider === true ? '?on=1' : ''}` : '/login', 303);

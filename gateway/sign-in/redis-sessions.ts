@@ -1,9 +1,10 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, randomUUID } from 'node:crypto';
 import type { SealKey } from '../../config/index.js';
 import { SealedBox, type RedisLink } from '../../core-bridge/index.js';
 import { LuaScript } from '../../core-bridge/redis/script.js';
 import { handOver, type HandOver } from './hand-over.js';
-import { sessionRecord, type SessionRecord, type SessionShare } from './session-share.js';
+import type { EndedMarks, ProviderMarks } from './provider-marks.js';
+import { ENDED, sessionRecord, type SessionRecord, type SessionShare } from './session-share.js';
 
 /**
  * KEYS 1: the record; ARGV 1: sealed record as it was read; 2: as it shall be; 3: lifetime in ms
@@ -19,8 +20,25 @@ if now then return 0 end
 return -1
 `);
 
+/**
+ * KEYS 1: the record; ARGV 1: what says that it has ended; 2: for how long, in ms
+ * Returns 1, or 0 when it said so already.
+ */
+const END = new LuaScript(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`);
+
+/** What stands in the place of a record that has ended; no sealed record begins so. */
+const ENDED_MARK = '-';
+/** How long the name of what Redis knows outlives the last node. By then no node knows a login. */
+const GENERATION_MS = 2 * 86_400_000;
+
 /** Nodes that change one login at the same moment: each gets its turn within so many. */
 const MAX_TRIES = 8;
+/** Not one session, but all that is meant by a mark. */
+const ALL_OF_IT = '*';
 /** More logins than this rest on no one's session at a provider: a person has five. */
 const MAX_UNDER_MARK = 50;
 
@@ -56,8 +74,27 @@ export class RedisSessions implements SessionShare {
     await this.#link.run((redis) => redis.set(this.#recordKey(record.key), this.#seal(record), { expiration: { type: 'PX', value: lifetimeMs } }));
   }
 
-  async get(key: string): Promise<SessionRecord | undefined> {
-    return this.#open(key, await this.#link.run((redis) => redis.get(this.#recordKey(key))));
+  async get(key: string): Promise<SessionRecord | typeof ENDED | undefined> {
+    const sealed = await this.#link.run((redis) => redis.get(this.#recordKey(key)));
+    return sealed === ENDED_MARK ? ENDED : this.#open(key, sealed);
+  }
+
+  async putAgain(record: SessionRecord, lifetimeMs: number): Promise<SessionRecord | typeof ENDED | undefined> {
+    const done = await this.#link.run((redis) => redis.set(this.#recordKey(record.key), this.#seal(record), { condition: 'NX', expiration: { type: 'PX', value: lifetimeMs } }));
+    return done === null ? this.get(record.key) : record;
+  }
+
+  async generation(): Promise<string> {
+    const key = `${this.#prefix}:generation`;
+    return this.#link.run(async (redis) => {
+      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+        const name = await redis.getEx(key, { type: 'PX', value: GENERATION_MS });
+        if (name !== null) return name;
+        const own = randomUUID();
+        if ((await redis.set(key, own, { condition: 'NX', expiration: { type: 'PX', value: GENERATION_MS } })) !== null) return own;
+      }
+      throw new Error('what Redis knows is lost all the time');
+    });
   }
 
   async change(key: string, change: (record: SessionRecord) => SessionRecord, lifetimeMs: number): Promise<SessionRecord | undefined> {
@@ -73,8 +110,8 @@ export class RedisSessions implements SessionShare {
     throw new Error('a login was changed by others all the time');
   }
 
-  async remove(key: string): Promise<boolean> {
-    return (await this.#link.run((redis) => redis.unlink(this.#recordKey(key)))) > 0;
+  async remove(key: string, forMs: number): Promise<boolean> {
+    return (await this.#link.run((redis) => END.run(redis, [this.#recordKey(key)], [ENDED_MARK, forMs]))) === 1;
   }
 
   async oldest({ key, name, startedAt }: SessionRecord, most: number, lifetimeMs: number): Promise<string[]> {
@@ -96,6 +133,33 @@ export class RedisSessions implements SessionShare {
       const over = await redis.zRange(index, 0, -MAX_UNDER_MARK - 1);
       if (over.length > 0) await redis.zRem(index, over);
     });
+  }
+
+  async noteEnded({ subject, session }: EndedMarks, at: number, forMs: number): Promise<void> {
+    const mark = subject ?? session;
+    const [sealKey] = this.#sealKeys;
+    if (mark === undefined || !sealKey) return;
+    const key = this.#endedKey(sealKey, mark);
+    const which = subject !== undefined && session !== undefined ? this.#hidden(sealKey, session) : ALL_OF_IT;
+    await this.#link.run(async (redis) => {
+      await redis.hSet(key, which, String(at));
+      await redis.pExpire(key, forMs);
+    });
+  }
+
+  async isEnded({ subject, session }: ProviderMarks, startedAt: number): Promise<boolean> {
+    for (const sealKey of this.#sealKeys) {
+      for (const mark of [subject, session]) {
+        if (mark === undefined) continue;
+        const ends = await this.#link.run((redis) => redis.hGetAll(this.#endedKey(sealKey, mark)));
+        for (const [which, at] of Object.entries(ends)) {
+          // As in isMeant: a session where both sides name one, else the person.
+          const isMeant = which === ALL_OF_IT || session === undefined || which === this.#hidden(sealKey, session);
+          if (isMeant && Number(at) >= startedAt) return true;
+        }
+      }
+    }
+    return false;
   }
 
   async underMark(mark: string): Promise<string[]> {
@@ -153,7 +217,15 @@ export class RedisSessions implements SessionShare {
 
   /** Under a key, so that who reads Redis cannot try who it is; under each of them, so that a new seal key loses nobody. */
   #markKeys(mark: string): string[] {
-    return this.#sealKeys.map(({ key }) => `${this.#prefix}:logins-by:${createHmac('sha256', key.reveal()).update(`logins-by ${mark}`).digest('base64url')}`);
+    return this.#sealKeys.map((sealKey) => `${this.#prefix}:logins-by:${this.#hidden(sealKey, mark)}`);
+  }
+
+  #endedKey(sealKey: SealKey, mark: string): string {
+    return `${this.#prefix}:logins-ended:${this.#hidden(sealKey, mark)}`;
+  }
+
+  #hidden({ key }: SealKey, mark: string): string {
+    return createHmac('sha256', key.reveal()).update(`logins-by ${mark}`).digest('base64url');
   }
 
   #handOverKey(key: string): string {

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Principal } from './principal.js';
 import { isMeant, type EndedMarks, type ProviderMarks } from './provider-marks.js';
-import type { SessionRecord, SessionShare } from './session-share.js';
+import { ENDED, type SessionRecord, type SessionShare } from './session-share.js';
 
 /** Somebody's login in one browser. */
 export interface Session {
@@ -66,8 +66,20 @@ const longestUntoldMs = 15_000;
 const busyForMs = 15_000;
 /** The store keeps a login this much longer than it lasts: ends are told by the nodes. */
 const storeSlackMs = 60_000;
-/** A login that ended here is remembered for so long, so that a look that was under way cannot bring it back. */
-const rememberEndedMs = 60_000;
+/**
+ * A login that ended is remembered for so long, here and in the store: a look that was under way cannot bring it back, nor
+ * a node that did not hear of it, when the store has lost what it knew.
+ */
+const rememberEndedMs = 600_000;
+/**
+ * When the store has lost what it knew, a node that saw a login there so short a time ago writes it again as it was. Less
+ * than ends are remembered: an end that this node did not hear of is known to another one.
+ */
+const provenForMs = 300_000;
+/** How long after such a loss nodes may still be writing what they know: meanwhile an unknown login is not said to be none. */
+const settleMs = 5_000;
+/** Logins that this node does not know and that log out after such a loss: so many are remembered, which nobody needs. */
+const maxUnknownEnded = 1_000;
 /** Most of them; the oldest are forgotten first. */
 const maxRemembered = 20_000;
 const readsAtOnce = 32;
@@ -87,6 +99,11 @@ export class Sessions {
   readonly #gone = new Map<string, { at: number; removed: boolean; session: Session | undefined }>();
   readonly #stopHearing: () => void;
   #sweeping = false;
+  /** What the share knew when it was last asked. */
+  #generation: string | undefined;
+  /** When this node saw that the share had lost what it knew. */
+  #lostAt = -Infinity;
+  #unknownEnded = 0;
 
   constructor(options: SessionsOptions, changes: SessionChanges) {
     this.#options = options;
@@ -106,8 +123,11 @@ export class Sessions {
     const now = this.#now();
     const { name, tenant, by, roles } = principal;
     const record: SessionRecord = { key: keyOf(cookie), name, tenant, by, roles: [...roles], stamp, startedAt: now, activeAt: now, locked: false, ...(marks && { marks }) };
+    const generation = await this.#learnGeneration();
     const older = await this.#make(record);
     const session = this.#take(record, principal);
+    // Before it was written, so not newer than the share that has it.
+    session.generation = generation;
     for (const key of older) await this.#endKey(key);
     return { cookie, session };
   }
@@ -136,6 +156,16 @@ export class Sessions {
   }
 
   /**
+   * Logs a browser out whose login this node does not know. After a loss of the store another node may know it still, and
+   * is not to write it again.
+   */
+  async endUnknown(cookie: string | undefined): Promise<void> {
+    if (!this.#share || cookie === undefined || cookie.length > 128 || this.#now() - this.#lostAt > rememberEndedMs || this.#unknownEnded >= maxUnknownEnded) return;
+    this.#unknownEnded += 1;
+    await this.#removeFrom(this.#share, keyOf(cookie), undefined);
+  }
+
+  /**
    * Ends what a tenant's provider says is over: what this node knows at once, and then what the share knows.
    * @returns how many logins
    * @throws SessionsAwayError when the share is away; those that this node knows are over all the same
@@ -147,6 +177,8 @@ export class Sessions {
     const share = this.#share;
     const mark = ended.subject ?? ended.session;
     if (!share || mark === undefined) return here.length;
+    // First: a node that writes a login again looks here after it.
+    await this.#withShare(() => share.noteEnded(ended, this.#now(), rememberEndedMs));
     let elsewhere = 0;
     for (const key of await this.#withShare(() => share.underMark(mark))) {
       const gone = this.#gone.get(key);
@@ -193,6 +225,8 @@ export class Sessions {
         // A login may have begun just before the account changed.
         if (!session.isLive || !this.#hasGrounds(session)) await this.#endKey(session.key);
         else if (session.isIdleEnoughToLock) await this.lock(session);
+        // Locked for all others already.
+        else if (session.doubted && !busy(session)) this.#becomesLocked(session, true);
       }
     } finally {
       this.#sweeping = false;
@@ -248,10 +282,10 @@ export class Sessions {
     this.#gone.set(key, { at: this.#now(), removed: false, session });
     if (this.#gone.size > maxRemembered) this.#gone.delete(this.#gone.keys().next().value!);
     try {
-      const wasThere = await share.remove(key);
+      const isFirst = await share.remove(key, rememberEndedMs);
       this.#gone.set(key, { at: this.#now(), removed: true, session: undefined });
-      if (!wasThere) return;
-      // Of all nodes that end it, the one that took it away.
+      if (!isFirst) return;
+      // Of all nodes that end it, the one that said so first.
       if (session) this.#changes.over(session);
       await share.tell(key);
     } catch (error) {
@@ -268,13 +302,15 @@ export class Sessions {
     if (this.#share) {
       // An unlocking that fails leaves a lock to be told as it was.
       session.lockUntold ||= locked;
-      const change = (before: SessionRecord): SessionRecord => ({ ...before, locked, ...(locked ? {} : { activeAt: now }), ...(marks && { marks }) });
+      // Locked or unlocked on purpose: nothing is in doubt any more.
+      const change = ({ doubted: _doubted, ...before }: SessionRecord): SessionRecord => ({ ...before, locked, ...(locked ? {} : { activeAt: now }), ...(marks && { marks }) });
       try {
         const record = await this.#changeShared(this.#share, session, change);
         if (!record) return await this.#endKey(session.key);
         const share = this.#share;
         if (marks) await this.#withShare(() => this.#noteMarks(share, record));
         session.lockUntold = false;
+        session.doubted = false;
       } catch (error) {
         if (!locked) throw error;
         this.#options.log.warn({ err: error }, 'a lock is not told to the other nodes yet');
@@ -290,7 +326,13 @@ export class Sessions {
 
   /** @returns the record as it is now; undefined when it was not there to be changed */
   async #changeShared(share: SessionShare, session: LiveSession, change: (record: SessionRecord) => SessionRecord): Promise<SessionRecord | undefined> {
-    const record = await this.#withShare(() => share.change(session.key, change, this.#lifetimeMs(session.principal.tenant)));
+    const changed = (): Promise<SessionRecord | undefined> => this.#withShare(() => share.change(session.key, change, this.#lifetimeMs(session.principal.tenant)));
+    let record = await changed();
+    if (!record) {
+      // It may be the share that has lost it.
+      await this.#read(session.key);
+      if (this.#sessions.has(session.key)) record = await changed();
+    }
     if (record) await share.tell(session.key).catch(() => undefined);
     return record;
   }
@@ -320,6 +362,7 @@ export class Sessions {
   }
 
   async #readAll(share: SessionShare): Promise<void> {
+    await this.#learnGeneration().catch(() => undefined);
     for (const [key, { at, removed, session }] of [...this.#gone]) {
       if (!removed) await this.#removeFrom(share, key, session);
       else if (this.#now() - at > rememberEndedMs) this.#gone.delete(key);
@@ -339,16 +382,27 @@ export class Sessions {
   async #read(key: string): Promise<void> {
     const share = this.#share;
     if (!share) return;
-    const version = this.#sessions.get(key)?.version;
-    let record: SessionRecord | undefined;
+    const { version, generation: seenIn } = this.#sessions.get(key) ?? {};
+    let generation = this.#generation;
+    let found: SessionRecord | typeof ENDED | undefined;
     try {
-      record = await this.#withShare(() => share.get(key));
+      generation ??= await this.#learnGeneration();
+      found = await this.#withShare(() => share.get(key));
+      if (found === undefined) {
+        const before = this.#sessions.get(key);
+        const now = await this.#learnGeneration();
+        if (before && now !== undefined && seenIn !== now) {
+          generation = now;
+          found = await this.#withShare(() => this.#writeAgain(share, before));
+        } else if (!before && this.#now() - this.#lostAt < settleMs) throw new SessionsAwayError('the store of logins has lost what it knew; nodes are writing it again');
+      }
     } catch (error) {
       if (this.#sessions.has(key)) return;
       throw error;
     }
     if (this.#gone.has(key)) return;
     const known = this.#sessions.get(key);
+    const record = found === ENDED ? undefined : found;
     const principal = record && this.#options.principalOf(record);
     if (!record || !principal) {
       // Gone elsewhere, or resting on what the configuration does not say any more.
@@ -356,19 +410,68 @@ export class Sessions {
       return;
     }
     if (!known) {
-      this.#take(record, principal);
+      this.#take(record, principal).generation = generation;
       return;
     }
+    const isProven = !known.doubted && this.#isProven(known);
     known.readAt = this.#now();
+    known.generation = generation;
     known.activeAt = Math.max(known.activeAt, record.activeAt);
     known.marks = record.marks;
     if (known.lockUntold) {
-      await this.#changeShared(share, known, (before) => ({ ...before, locked: true }));
+      await this.#changeShared(share, known, ({ doubted: _doubted, ...before }) => ({ ...before, locked: true }));
       known.lockUntold = false;
+      known.doubted = false;
+    } else if (record.doubted && !known.locked) {
+      // Another node could not say whether this had ended. One that can takes its doubt away; another goes on until it is quiet here.
+      if (isProven) await this.#changeShared(share, known, ({ doubted, ...before }) => (doubted ? { ...before, locked: false } : before));
+      else known.doubted = true;
     } else if (known.version === version) {
+      known.doubted = record.doubted === true;
       // What was read before somebody locked or unlocked it here says nothing about that.
       this.#becomesLocked(known, record.locked);
     }
+  }
+
+  /** Saw it in the share so short a time ago that an end since then is known to somebody. */
+  #isProven({ readAt }: LiveSession): boolean {
+    return this.#now() - readAt < provenForMs;
+  }
+
+  /**
+   * The share has lost what it knew, and this node knows this login.
+   * @returns what stands there now
+   */
+  async #writeAgain(share: SessionShare, session: LiveSession): Promise<SessionRecord | typeof ENDED | undefined> {
+    if (!session.isLive) return ENDED;
+    // Who has not seen it there for long may have missed its end: its person is asked to prove who they are, when they have no call.
+    const isDoubtful = !session.locked && (session.doubted || !this.#isProven(session));
+    const written: SessionRecord = session.record(isDoubtful);
+    const stands = await share.putAgain(written, this.#lifetimeMs(written.tenant));
+    if (stands !== written) return stands;
+    await this.#noteMarks(share, written);
+    if (written.marks && (await share.isEnded(written.marks, written.startedAt))) return ENDED;
+    const over = await share.oldest(written, this.#options.maxPerPerson ?? 5, this.#options.policyOf(written.tenant).maxSessionMs + storeSlackMs);
+    for (const key of over) if (key !== written.key) await this.#endKey(key);
+    this.#options.log.info({ person: session.agent, ...(isDoubtful && { toBeProved: true }) }, 'a login that the store had lost is written again');
+    return over.includes(written.key) ? ENDED : written;
+  }
+
+  /** @throws SessionsAwayError */
+  async #learnGeneration(): Promise<string | undefined> {
+    const share = this.#share;
+    if (!share) return undefined;
+    const generation = await this.#withShare(() => share.generation());
+    const before = this.#generation;
+    this.#generation = generation;
+    if (before !== undefined && before !== generation) {
+      this.#lostAt = this.#now();
+      this.#unknownEnded = 0;
+      // Its word of what has ended is lost as well.
+      for (const gone of this.#gone.values()) gone.removed = false;
+      this.#options.log.warn({ logins: this.#sessions.size }, 'the store has lost who is logged in: what this node knows is written again');
+    }
+    return generation;
   }
 
   async #withShare<T>(work: () => Promise<T>): Promise<T> {
@@ -398,6 +501,10 @@ class LiveSession implements Session {
   toldAt: number;
   /** Locked here, and the share does not know yet. */
   lockUntold = false;
+  /** What the share knew when it had this; see SessionShare. */
+  generation: string | undefined;
+  /** Nobody can say that it has not ended; locked as soon as its person has no call. */
+  doubted = false;
   /** Counts what was done here to `locked`. */
   version = 0;
   #busyUntil = 0;
@@ -421,6 +528,12 @@ class LiveSession implements Session {
 
   get agent(): string {
     return this.principal.name;
+  }
+
+  /** As the share keeps it. */
+  record(doubted: boolean): SessionRecord {
+    const { key, principal: { name, tenant, by, roles }, stamp, startedAt, activeAt, locked, marks } = this;
+    return { key, name, tenant, by, roles: [...roles], stamp, startedAt, activeAt, locked: locked || doubted, ...(doubted && { doubted }), ...(marks && { marks }) };
   }
 
   get isLive(): boolean {

@@ -281,6 +281,11 @@ export class SignIn extends EventEmitter<SignInEvents> {
     await this.#sessions.end(session);
   }
 
+  /** Logs the browser of a request out whose login could not be found. */
+  async endUnknown(request: FastifyRequest): Promise<void> {
+    await this.#sessions.endUnknown(this.cookies.login.of(request));
+  }
+
   async lock(session: Session): Promise<void> {
     await this.#sessions.lock(session);
     this.log.info({ person: session.agent }, 'locked');

@@ -317,7 +317,7 @@ describe('a logout token', () => {
       await signIn(a);
       await post(a, await sign(good({ sub: 'somebody-else', jti: 'a-token-name' })));
       const keys = (await redis.cli('--raw', 'KEYS', '*')).split('\n').filter(Boolean);
-      expect(keys.map((key) => key.split(':').slice(0, 2).join(':')).sort()).toEqual(['tig:login', 'tig:login-once', 'tig:logins-by', 'tig:logins-by', 'tig:logins-of']);
+      expect(keys.map((key) => key.split(':').slice(0, 2).join(':')).sort()).toEqual(['tig:generation', 'tig:login', 'tig:login-once', 'tig:logins-by', 'tig:logins-by', 'tig:logins-ended', 'tig:logins-of']);
       let all = keys.join();
       for (const key of keys) {
         all += await redis.cli('--raw', 'DUMP', key);
