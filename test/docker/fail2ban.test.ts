@@ -3,20 +3,24 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { pino } from 'pino';
+import { pino, type Logger } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
+import { Strangers } from '../../gateway/sip/strangers.js';
 import { dockerDir } from './compose-file.js';
 
 const filter = path.join(dockerDir, 'fail2ban/filter.d/telephone-gateway.conf');
 const MESSAGE = 'request from an address that no trunk lists';
 
-/** A line as the gateway's log has it. */
-function logged(fields: object, message = MESSAGE): string {
-  let line = '';
-  const log = pino({}, { write: (text: string) => void (line = text.trimEnd()) }).child({ room: 'calls' });
-  log.warn(fields, message);
-  return line;
+/** What is logged meanwhile, as the gateway's log has it: lines without their end. */
+function linesOf(work: (log: Logger) => void): string[] {
+  const lines: string[] = [];
+  work(pino({}, { write: (text: string) => void lines.push(text.trimEnd()) }).child({ room: 'calls' }));
+  return lines;
 }
+const logged = (fields: object, message = MESSAGE): string => linesOf((log) => log.warn(fields, message)).join('\n');
+
+/** The line about a stranger, from where the gateway writes it. */
+const stranger = (address: string, method = 'INVITE'): string => linesOf((log) => new Strangers(log, () => undefined).note({ method, address, protocol: 'udp' })).join('\n');
 
 /** The same in a file of Docker's json-file driver. */
 const inDocker = (line: string): string => JSON.stringify({ log: `${line}\n`, stream: 'stdout', time: new Date().toISOString() });
@@ -55,7 +59,7 @@ function byExpressions(lines: readonly string[]): string[] {
 
 describe.each(readers)('the filter, as read by %s', (_name, isThere, addressesIn) => {
   it.skipIf(!isThere)('finds every stranger, in a plain log, in Docker’s and in the journal', () => {
-    const lines = [logged({ from: '192.0.2.9' }), logged({ method: 'INVITE', from: '2001:db8::9', port: 5060, times: 12 }), logged({ from: '::ffff:192.0.2.10', transport: 'udp' })];
+    const lines = [stranger('192.0.2.9'), stranger('2001:db8::9', 'REGISTER'), stranger('::ffff:192.0.2.10')];
     const found = ['192.0.2.9', '2001:db8::9', '192.0.2.10'];
     expect(addressesIn(lines)).toEqual(found);
     expect(addressesIn(lines.map(inDocker))).toEqual(found);
@@ -73,6 +77,9 @@ describe.each(readers)('the filter, as read by %s', (_name, isThere, addressesIn
       logged({}, asJson),
       logged({}, `${forged}"}`),
       logged({ from: forged }),
+      stranger(forged),
+      stranger('x', forged),
+      linesOf((log) => log.warn({ requests: 7 }, 'more requests from addresses that no trunk lists')).join(),
       logged({ from: 'example.org' }),
       logged({ from: '' }),
       logged({ nested: { from: '203.0.113.4', msg: MESSAGE } }, 'call ended'),
