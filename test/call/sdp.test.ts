@@ -51,9 +51,10 @@ describe('numbers', () => {
 describe('trunks', () => {
   const trunks = new Trunks([
     { name: 'net', addresses: ['192.0.2.0/24', '2001:db8::/32'], mediaSource: 'described', mediaAddresses: [], bridge: 'anchored', holdMusic: 'ours' },
+    { name: 'mapped', addresses: ['::ffff:198.51.100.0/120'], mediaSource: 'described', mediaAddresses: [], bridge: 'anchored', holdMusic: 'ours' },
     { name: 'pbx', addresses: ['192.0.2.9'], mediaSource: 'described', mediaAddresses: [], bridge: 'released', holdMusic: 'ours' },
   ]);
-  it.each([['192.0.2.1', 'net'], ['192.0.2.9', 'pbx'], ['2001:db8::1', 'net'], ['::ffff:192.0.2.9', 'pbx'], ['192.0.3.1', undefined], ['nonsense', undefined], ['', undefined]])('%s is %s', (address, name) => {
+  it.each([['192.0.2.1', 'net'], ['192.0.2.9', 'pbx'], ['2001:db8::1', 'net'], ['::ffff:192.0.2.9', 'pbx'], ['198.51.100.7', 'mapped'], ['192.0.3.1', undefined], ['nonsense', undefined], ['', undefined]])('%s is %s', (address, name) => {
     expect(trunks.of(address)?.name).toBe(name);
   });
 });

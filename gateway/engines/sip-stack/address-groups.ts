@@ -37,8 +37,12 @@ export class AddressGroups<Group> {
 
 const MAX_REMEMBERED = 10_000;
 
+/** An IPv4 range that is written as IPv6 is an IPv4 one: as such its packets arrive (RFC 4291 section 2.5.5.2). */
 function toNetwork(address: string): Network {
-  if (address.includes('/')) return ipaddr.parseCIDR(address);
+  if (address.includes('/')) {
+    const [network, bits] = ipaddr.parseCIDR(address);
+    return network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() && bits >= 96 ? [network.toIPv4Address(), bits - 96] : [network, bits];
+  }
   const parsed = ipaddr.process(address);
   return [parsed, parsed.kind() === 'ipv4' ? 32 : 128];
 }
