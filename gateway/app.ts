@@ -34,6 +34,8 @@ import { Strangers } from './sip/strangers.js';
 import { Trunks } from './sip/trunks.js';
 import { Supervision } from './supervisor/index.js';
 import { openTenant, type TenantRoom } from './tenants.js';
+import { bordersOf } from './watchman/borders.js';
+import { Watchman } from './watchman/watchman.js';
 
 /** A part of the gateway could not start; the message names the setting to change. */
 export class StartError extends Error {
@@ -80,6 +82,8 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
   private readonly servers: FastifyInstance[] = [];
   private coreServer: FastifyInstance | undefined;
   private stopped: Promise<void> | undefined;
+  /** Looks for what stands alone; tests look by themselves. */
+  watchman: Watchman | undefined;
   private draining = false;
 
   private constructor(private readonly config: Config, private readonly log: Logger, private readonly limits: HttpLimits) {
@@ -183,6 +187,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     try {
       await gateway.startListeners();
       await gateway.startNodes(await engines);
+      gateway.watch();
       if (gateway.link) gateway.reception.keepPromises(gateway.link, () => gateway.nodes.find(({ ready }) => ready));
       return gateway;
     } catch (error) {
@@ -283,6 +288,7 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     const step = async (what: string, ending: Promise<unknown>) => {
       await bounded(ending, stopStepMs, what).catch((error: unknown) => this.log.error({ err: error, step: what }, 'a part did not end in time'));
     };
+    this.watchman?.close();
     // Bounded from within: each call's own take-down is.
     await bounded(this.reception.drain(graceMs), graceMs + 3 * stopStepMs, 'calls').catch((error: unknown) => this.log.error({ err: error }, 'calls did not end in time'));
     await step('desks', Promise.all(this.tenants.map(({ desk }) => desk.close())));
@@ -428,6 +434,22 @@ export class Gateway extends EventEmitter<{ changed: [] }> {
     if (inTime) return;
     if (this.engines) throw new StartError('The embedded engines started but do not answer; see the log above.');
     this.log.error('no SIP server with a media server in reach yet; calls are taken as soon as there is one');
+  }
+
+  private watch(): void {
+    const { config, reception, nodes, tenants, screens, farScreens, log, metrics } = this;
+    this.watchman = new Watchman({
+      borders: bordersOf({
+        nodes, tenants, screens, farScreens, nodeId: this.bus.id,
+        call: (id) => reception.callOf(id),
+        calls: () => reception.all(),
+        sipEngine: config.sip.servers.length === 0 ? this.engines : undefined,
+        ownMedia: config.media.servers.length === 0,
+        desksCanSay: () => this.storeReachable,
+      }),
+      log: log.child({ room: 'watchman' }),
+      counted: (kind) => metrics.strayEnded(kind),
+    });
   }
 
   private async startEngines(): Promise<{ addresses: EngineAddresses; secret: Secret }> {

@@ -11,6 +11,7 @@ import type { SpokenCode } from '../../ivr/index.js';
 import { waitingFor, type DeskAgent, type Outlook } from '../desk/index.js';
 import { bounded } from '../media/bounded.js';
 import { mediaSourceOf } from '../media/source.js';
+import { holdDialog, isAlive } from '../sip/guarded-srf.js';
 import { respond } from '../sip/respond.js';
 import { AgentView, type AgentViewOptions } from './agent-view.js';
 import { CallerLeg } from './caller-leg.js';
@@ -47,6 +48,8 @@ export class Call implements LiveCall, HandedOverCall {
   state: CallState = initialState;
   service: Tenant['services'][number];
   leg: CallerLeg | undefined;
+  /** Nothing of this call is left. */
+  isFinished = false;
   private markFinished!: () => void;
   private readonly scope = new AbortController();
   private readonly timers = new Set<NodeJS.Timeout>();
@@ -81,7 +84,12 @@ export class Call implements LiveCall, HandedOverCall {
   /** @param id of a call that goes on with what another one promised: as which it has taken the promise up */
   constructor(readonly incoming: IncomingCall, readonly context: CallContext, log: Logger, readonly id: string = randomUUID()) {
     this.log = log.child({ callId: this.id, trunk: incoming.trunk.name });
-    this.finished = new Promise((resolve) => (this.markFinished = resolve));
+    this.finished = new Promise((resolve) => {
+      this.markFinished = () => {
+        this.isFinished = true;
+        resolve();
+      };
+    });
     this.service = incoming.service;
     this.purpose = incoming.service.purposes[0]!;
     this.invited = new InvitedCaller(incoming.tenant, this.id, (sessionId, identity) => {
@@ -346,6 +354,15 @@ export class Call implements LiveCall, HandedOverCall {
   /** Ends the call for a reason outside of it. */
   stop(event: Extract<CallEvent, { type: 'sipLost' | 'crashed' }>['type']): void {
     this.handle({ type: event });
+  }
+
+  /** Its caller's dialog is over, and it was not told: for the watchman. */
+  get isWithoutCaller(): boolean {
+    return this.leg !== undefined && this.stateName !== 'ended' && !isAlive(this.leg.dialog);
+  }
+
+  callerIsGone(): void {
+    this.handle({ type: 'callerHungUp' });
   }
 
   /** Ends the call because this node stops. What it has promised goes to another node, where that can be. */
@@ -650,6 +667,7 @@ export class Call implements LiveCall, HandedOverCall {
   }
 
   private watchCaller(leg: CallerLeg): void {
+    holdDialog(leg.dialog, () => !this.isFinished);
     whenEnded(leg.dialog, () => {
       if (this.leg === leg) this.handle({ type: 'callerHungUp' });
     });

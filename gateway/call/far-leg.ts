@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import type { Voice } from '../../ivr/index.js';
 import type { MediaPool } from '../media/pool.js';
 import { described, type MediaSource } from '../media/source.js';
+import { holdDialog } from '../sip/guarded-srf.js';
 import { connectedParty, type ConnectedParty } from '../sip/connected-party.js';
 import { endDialog, ringPhone, RingError, whenEnded } from './ring.js';
 import { AnchoredBridge, ReleasedBridge, type Bridge } from './bridge.js';
@@ -19,6 +20,8 @@ export interface FarLegRooms {
   readonly pool: MediaPool;
   readonly caller: CallerLeg;
   readonly log: Logger;
+  /** Nothing is left of the call that this leg is of. */
+  isOver(): boolean;
 }
 
 export interface FarLegTarget {
@@ -113,6 +116,7 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
       throw new RingError('cancelled');
     }
     this.answered = dialog;
+    holdDialog(dialog, () => !this.ended && !this.rooms.isOver());
     answerOffers(dialog, (offer) => bridge.answerFromAgent(offer), log, {
       told: (message) => this.hearParty(message),
       repeated: (offer) => void (bridge instanceof AnchoredBridge && bridge.lookAgain(offer)),

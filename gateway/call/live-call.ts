@@ -64,6 +64,8 @@ export interface LiveCall {
   readonly log: Logger;
   readonly incoming: IncomingCall;
   readonly context: CallContext;
+  /** Nothing of this call is left. */
+  readonly isFinished: boolean;
   /** Aborts when the call ends: every prompt, key wait and timer hangs on it. */
   readonly over: AbortSignal;
   readonly state: CallState;

@@ -150,6 +150,15 @@ export class Reception {
     return false;
   }
 
+  /** A call that exists now, or is being taken down. */
+  callOf(id: string): Call | undefined {
+    return this.calls.get(id)?.call;
+  }
+
+  *all(): Iterable<Call> {
+    for (const { call } of this.calls.values()) yield call;
+  }
+
   /** Calls that exist now, those being taken down included. */
   get size(): number {
     return this.calls.size;

@@ -135,6 +135,8 @@ export interface Desk extends EventEmitter<DeskEvents> {
   isAvailable(agent: string): Promise<boolean>;
   /** Every seat that is not simply away, and every queue. */
   snapshot(): Promise<DeskView>;
+  /** Ids of the calls of this node in the line. */
+  readonly waitingCalls: Iterable<string>;
   /** Calls of this node in the line. */
   readonly waiting: number;
   /** Agents with a screen on this node who take calls, whether or not they have one. */

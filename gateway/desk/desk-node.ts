@@ -221,6 +221,10 @@ export abstract class DeskNode extends EventEmitter<DeskEvents> implements Desk 
     return { seats, queues };
   }
 
+  get waitingCalls(): Iterable<string> {
+    return [...this.line];
+  }
+
   get waiting(): number {
     return this.line.size;
   }

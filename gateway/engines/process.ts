@@ -57,6 +57,8 @@ process.on('message', (message: ToEngines) => {
     case 'start': return void start(message.options);
     case 'stats': return tell({ type: 'stats', id: message.id, sip: sip?.stats() ?? {}, media: media?.stats() ?? {}, memoryBytes: process.memoryUsage.rss() });
     case 'sipFrom': return media?.takeSipFrom(message.addresses);
+    case 'dialogs': return tell({ type: 'dialogs', id: message.id, ids: sip?.dialogs() ?? [] });
+    case 'endDialog': return sip?.endDialog(message.dialog);
     case 'stop': return void stop(0);
   }
 });

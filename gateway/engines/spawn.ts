@@ -42,12 +42,13 @@ export interface EngineStats {
   memoryBytes: number;
 }
 
-export type ToEngines = { type: 'start'; options: EngineOptions } | { type: 'stats'; id: number } | { type: 'sipFrom'; addresses: readonly string[] } | { type: 'stop' };
+export type ToEngines = { type: 'start'; options: EngineOptions } | { type: 'stats'; id: number } | { type: 'dialogs'; id: number } | { type: 'endDialog'; dialog: string } | { type: 'sipFrom'; addresses: readonly string[] } | { type: 'stop' };
 export type FromEngines =
   | ({ type: 'ready' } & EngineAddresses)
   | { type: 'failed'; problem: string; code: string | undefined }
   | { type: 'strangers'; requests: StrangerRequests[] }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: object; words: string }
+  | { type: 'dialogs'; id: number; ids: string[] }
   | { type: 'stats'; id: number; sip: object; media: object; memoryBytes: number };
 
 /** The engines could not start; `code` is that of the system where there is one, such as EADDRINUSE. */
@@ -71,6 +72,7 @@ export class Engines extends EventEmitter<{ restarted: [addresses: EngineAddress
   private restartTimer: NodeJS.Timeout | undefined;
   private nextId = 1;
   private readonly asked = new Map<number, (stats: EngineStats) => void>();
+  private readonly askedDialogs = new Map<number, (ids: string[]) => void>();
 
   private constructor(private options: EngineOptions, private readonly log: EngineLog) {
     super();
@@ -116,6 +118,27 @@ export class Engines extends EventEmitter<{ restarted: [addresses: EngineAddress
     this.send({ type: 'sipFrom', addresses });
   }
 
+  /** Ids of the SIP server's dialogs that are up. Rejects when the child does not answer within 2 s. */
+  dialogs(): Promise<string[]> {
+    return new Promise((resolve, reject) => {
+      const id = this.nextId++;
+      const timer = setTimeout(() => {
+        this.askedDialogs.delete(id);
+        reject(new EngineError('timed_out', 'the engines do not answer'));
+      }, 2_000);
+      this.askedDialogs.set(id, (ids) => {
+        clearTimeout(timer);
+        resolve(ids);
+      });
+      this.send({ type: 'dialogs', id });
+    });
+  }
+
+  /** Ends a dialog of the SIP server by BYE, if it is up. */
+  endDialog(dialog: string): void {
+    this.send({ type: 'endDialog', dialog });
+  }
+
   /** Ends the child. Idempotent; resolves when it is gone. */
   async stop(): Promise<void> {
     this.stopping = true;
@@ -155,6 +178,10 @@ export class Engines extends EventEmitter<{ restarted: [addresses: EngineAddress
           case 'failed': return settle(() => reject(new EngineError(message.code ?? 'failed', message.problem)));
           case 'strangers': return void this.emit('strangers', message.requests);
           case 'log': return this.log[message.level](message.fields, message.words);
+          case 'dialogs': {
+            this.askedDialogs.get(message.id)?.(message.ids);
+            return void this.askedDialogs.delete(message.id);
+          }
           case 'stats': {
             this.asked.get(message.id)?.({ sip: message.sip as Record<string, number>, media: message.media as Record<string, number>, memoryBytes: message.memoryBytes });
             this.asked.delete(message.id);

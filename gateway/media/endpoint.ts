@@ -7,6 +7,7 @@ import type Mrf from 'drachtio-fsmrf';
 import type Srf from 'drachtio-srf';
 import type { Logger } from 'pino';
 import { bounded, MediaError } from './bounded.js';
+import { holdDialog } from '../sip/guarded-srf.js';
 import { modifyDialog } from '../sip/reinvite.js';
 import { described, type MediaSource } from './source.js';
 import { judgeOffer, withPacketTimeOf } from '../sip/sdp.js';
@@ -67,6 +68,7 @@ export class MediaEndpoint {
     endpoint.once('destroy', (event?: { reason?: string }) => this.markGone(event?.reason ?? 'connection ended'));
     // A BYE of the media server may be all that is heard of an endpoint whose socket closed first.
     endpoint.dialog?.once('destroy', () => this.markGone('media server hung up'));
+    if (endpoint.dialog) holdDialog(endpoint.dialog, () => !this.gone.aborted);
     if (linkGone.aborted) onLinkGone();
   }
 
@@ -291,6 +293,12 @@ export class MediaEndpoint {
       this.log.warn({ endpoint: this.uuid, err: error }, 'endpoint did not end as asked; ending its SIP dialog');
       if (dialog) await bounded(Promise.resolve(dialog.destroy()), this.limits.commandTimeoutMs, 'bye').catch(() => undefined);
     }
+  }
+
+  /** The media server does not have it any more, and did not say so. */
+  lose(): void {
+    this.markGone('the media server has lost it');
+    void this.destroy();
   }
 
   private markGone(why: string): void {

@@ -24,6 +24,8 @@ const endpointCreationMs = 8_000;
 class MediaServerLink {
   readonly gone = new AbortController();
   endpoints = 0;
+  /** Those that are ready. */
+  readonly ready = new Set<MediaEndpoint>();
   /** True while it owes us an answer: it gets no new endpoints then, what it has may go on. */
   silent = false;
   /** Whether it was seen to keep the rule of whose media counts. */
@@ -110,7 +112,11 @@ export class MediaPool extends EventEmitter<{ changed: [] }> {
       try {
         const made = await bounded(creating, endpointCreationMs, 'create endpoint', link.gone.signal);
         const endpoint = new MediaEndpoint(made, link.gone.signal, this.options, this.log, source);
-        endpoint.gone.addEventListener('abort', () => (link.endpoints -= 1), { once: true });
+        link.ready.add(endpoint);
+        endpoint.gone.addEventListener('abort', () => {
+          link.endpoints -= 1;
+          link.ready.delete(endpoint);
+        }, { once: true });
         void this.lookAtRule(link, endpoint);
         return endpoint;
       } catch (error) {
@@ -151,6 +157,39 @@ export class MediaPool extends EventEmitter<{ changed: [] }> {
     link.silent = false;
     this.log.info({ mediaServer: link.name }, 'media server answers');
     this.emit('changed');
+  }
+
+  /** Endpoints that are ready, by the media servers' ids. */
+  *endpointIds(): Iterable<string> {
+    for (const { ready } of this.links.values()) for (const { uuid } of ready) yield uuid;
+  }
+
+  /** Endpoints whose media server says that it has no such channel. Servers that do not answer say nothing. */
+  async lostEndpoints(): Promise<MediaEndpoint[]> {
+    const lost = await Promise.all([...this.links.values()].map(async (link) => {
+      const ready = [...link.ready];
+      const channels = ready.length === 0 ? undefined : await this.channelsOf(link);
+      return channels ? ready.filter(({ uuid, gone }) => !gone.aborted && !channels.has(uuid)) : [];
+    }));
+    return lost.flat();
+  }
+
+  /** All channels of servers on which nothing is just being made, whosever they are. */
+  async channels(): Promise<{ uuid: string; kill: () => void }[]> {
+    const found = await Promise.all([...this.links.values()].map(async (link) => {
+      const channels = link.endpoints > link.ready.size ? undefined : await this.channelsOf(link);
+      return [...channels ?? []].map((uuid) => ({ uuid, kill: () => void bounded(link.server.api(`uuid_kill ${uuid}`), this.options.commandTimeoutMs, 'uuid_kill').catch(() => undefined) }));
+    }));
+    return found.flat();
+  }
+
+  /** @returns undefined when the server does not say, or says that it has more than it names */
+  private async channelsOf(link: MediaServerLink): Promise<ReadonlySet<string> | undefined> {
+    if (link.silent || link.gone.signal.aborted) return undefined;
+    const text = await bounded(link.server.api('show channels'), this.options.commandTimeoutMs, 'show channels', link.gone.signal).catch(() => '');
+    const total = /^(\d+) total\.\s*$/m.exec(text)?.[1];
+    const uuids = new Set([...text.matchAll(/^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}),/gim)].map(([, uuid]) => uuid!));
+    return total !== undefined && uuids.size === Number(total) ? uuids : undefined;
   }
 
   /** Ends all links; endpoints on them are gone. */

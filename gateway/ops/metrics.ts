@@ -1,6 +1,7 @@
 /** What is counted and timed. Labels come from closed lists; nothing of a caller is in any of them. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { endReasons, type EndReason } from '../call/machine.js';
+import { strayKinds, type StrayKind } from '../watchman/watchman.js';
 
 export interface MetricSources {
   readonly waiting: () => number;
@@ -17,6 +18,7 @@ export class Metrics {
   private readonly seconds: Histogram;
   private readonly codes: Counter<'outcome'>;
   private readonly refused: Counter<'cause'>;
+  private readonly strays: Counter<'kind'>;
   private readonly pops: Histogram;
   private readonly bridges: Counter<'mode'>;
   private readonly guests: Counter<'outcome'>;
@@ -65,7 +67,13 @@ export class Metrics {
     this.webhookQueue = new Gauge({ name: 'gateway_webhook_queued', help: 'Events that wait for a webhook or are under way.', registers });
     for (const outcome of ['delivered', 'retried', 'dead', 'dropped']) this.webhooks.inc({ outcome }, 0);
     for (const outcome of ['written', 'failed']) this.audited.inc({ outcome }, 0);
+    this.strays = new Counter({ name: 'gateway_strays_total', help: 'Things that stood alone and were ended, by kind: dialog, serverDialog, endpoint, channel, call, place (in the line), seat, screen. Stays 0 while all is right: any is a fault, and the log has it at error.', labelNames: ['kind'], registers });
+    for (const kind of strayKinds) this.strays.inc({ kind }, 0);
     for (const reason of endReasons) this.ended.inc({ reason, identity: 'unidentified' }, 0);
+  }
+
+  strayEnded(kind: StrayKind): void {
+    this.strays.inc({ kind });
   }
 
   callStarted(): void {

@@ -216,6 +216,11 @@ export class FarScreens extends EventEmitter<ScreenEvents> implements Screens {
     else this.#local.seat(agent, seat);
   }
 
+  /** Whether this call on an agent's screen here is another node's. */
+  isOfOtherNode(agent: string, callId: string): boolean {
+    return this.#guests.get(agent)?.callId === callId;
+  }
+
   isPresent(agent: string): boolean {
     return this.#local.isPresent(agent) || this.#far.has(agent);
   }

@@ -31,6 +31,22 @@ interface Progress {
 }
 type Handler = (req: Req, res: Srf.SrfResponse, next: Next) => void;
 
+/**
+ * Says what a dialog is for, so that it can be found when nothing wants it any more (gateway/watchman).
+ * @param isNeeded false from the moment on in which it ought to be over
+ */
+export function holdDialog(dialog: Srf.Dialog, isNeeded: () => boolean): void {
+  // Dialogs of other SIP libraries in tests have no such owner.
+  const { srf } = dialog as unknown as { srf?: unknown };
+  if (srf instanceof GuardedSrf) srf.owners.hold(dialog as OwnedDialog, isNeeded);
+}
+
+/** Whether a dialog lives as far as anybody here knows. */
+export function isAlive(dialog: Srf.Dialog): boolean {
+  const { srf, connected } = dialog as unknown as { srf?: unknown; connected: boolean };
+  return connected && !(srf instanceof GuardedSrf && !srf.owners.has(dialog as OwnedDialog));
+}
+
 /** The parts of the library that its types leave out. */
 interface Inner {
   dialog(options?: object): Handler;
@@ -72,7 +88,14 @@ export class GuardedSrf extends Srf {
   }
 
   addDialog(dialog: Srf.Dialog): void {
-    if (this.owners.add(dialog as OwnedDialog)) inner.addDialog.call(this, dialog);
+    if (this.owners.add(dialog as OwnedDialog)) {
+      inner.addDialog.call(this, dialog);
+      const destroy = dialog.destroy.bind(dialog) as (...given: unknown[]) => unknown;
+      (dialog as unknown as { destroy: typeof destroy }).destroy = (...given) => {
+        this.owners.leave(dialog as OwnedDialog);
+        return destroy(...given);
+      };
+    }
     // Cannot be, since nothing is admitted by a name that is taken. Whoever asked for it gets one that has ended.
     else (dialog as unknown as { connected: boolean }).connected = false;
   }
@@ -82,6 +105,13 @@ export class GuardedSrf extends Srf {
     if (!this.owners.has(dialog as OwnedDialog)) return;
     this.owners.remove(dialog as OwnedDialog);
     inner.removeDialog.call(this, dialog);
+  }
+
+  /** The SIP server has lost it: whoever has it hears what they would hear of a BYE. */
+  lose(dialog: Srf.Dialog): void {
+    (dialog as unknown as { connected: boolean }).connected = false;
+    this.removeDialog(dialog);
+    dialog.emit('destroy');
   }
 
   /** What we are calling by is taken from the moment on in which it is on its way. */

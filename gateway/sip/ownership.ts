@@ -20,10 +20,23 @@ interface Party {
   readonly addresses: readonly string[];
 }
 
+/** A dialog that lives, whose it is, and what it is for. */
+interface Owned {
+  readonly dialog: OwnedDialog;
+  readonly party: Party;
+  /** Whether something here wants it still; undefined as long as nobody has said what it is for. */
+  isNeeded?: () => boolean;
+  /** When its BYE was sent, by the process's clock. */
+  leftAt?: number;
+}
+
+/** A BYE is repeated for this long when nobody answers (RFC 3261 section 17.1.2.2: 64 times T1), in ms, and a little. */
+const byeMs = 40_000;
+
 type Arriving = Pick<Srf.SrfRequest, 'method' | 'source' | 'source_address' | 'has' | 'get' | 'getParsedHeader'> & { readonly stackDialogId?: string };
 
 export class DialogOwners {
-  private readonly dialogs = new Map<string, { dialog: OwnedDialog; party: Party }>();
+  private readonly dialogs = new Map<string, Owned>();
   private readonly byCallId = new Map<string, Set<OwnedDialog>>();
   /** INVITEs that are not over yet, theirs and ours, by Call-ID. */
   private readonly pending = new Map<string, Set<object>>();
@@ -51,6 +64,28 @@ export class DialogOwners {
   /** Dialogs that live, by the SIP server's ids. */
   ids(): IterableIterator<string> {
     return this.dialogs.keys();
+  }
+
+  /** Says what a dialog is for. @param isNeeded false from the moment on in which it ought to be over */
+  hold(dialog: OwnedDialog, isNeeded: () => boolean): void {
+    const owned = this.dialogs.get(dialog.id);
+    if (owned?.dialog === dialog) owned.isNeeded = isNeeded;
+  }
+
+  /** Its BYE is on its way. */
+  leave(dialog: OwnedDialog): void {
+    const owned = this.dialogs.get(dialog.id);
+    if (owned?.dialog === dialog) owned.leftAt ??= performance.now();
+  }
+
+  /** Dialogs that nothing here wants any more, or ever said it wanted, and that nobody has ended. */
+  *strays(): Iterable<OwnedDialog> {
+    for (const owned of this.dialogs.values()) if (!owned.isNeeded?.() && !isLeaving(owned) && !isBeingMade(owned)) yield owned.dialog;
+  }
+
+  /** Dialogs that are up and not about to end. */
+  *settled(): Iterable<OwnedDialog> {
+    for (const owned of this.dialogs.values()) if (!isLeaving(owned)) yield owned.dialog;
   }
 
   forgetPending(): void {
@@ -117,6 +152,11 @@ export class DialogOwners {
 
 export const callIdOf = (req: Pick<Srf.SrfRequest, 'get'>): string => req.get('Call-ID');
 const fromTagOf = (req: Pick<Srf.SrfRequest, 'getParsedHeader'>): string => String(req.getParsedHeader('From').params?.['tag'] ?? '');
+
+const isLeaving = ({ leftAt }: Owned): boolean => leftAt !== undefined && performance.now() - leftAt < byeMs;
+
+/** An endpoint's dialog is the library's until its event socket has come; it ends one whose socket does not come. */
+const isBeingMade = ({ isNeeded, dialog }: Owned): boolean => !isNeeded && dialog.type === 'uac' && dialog.req.has('User-Agent') && dialog.req.get('User-Agent').startsWith('drachtio-fsmrf:');
 
 function uriOf(res: OwnedDialog['res']): string {
   return res.has('Contact') ? (/<([^<>]*)>/.exec(res.get('Contact'))?.[1] ?? res.get('Contact')) : '';

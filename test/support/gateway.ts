@@ -215,13 +215,19 @@ export class TestGateway {
     return ScreenClient.open(this.gateway.urls.agents, agent);
   }
 
+  private async metrics(): Promise<string> {
+    return (await fetch(`${this.gateway.urls.ops}/metrics`)).text();
+  }
+
   async metric(line: RegExp): Promise<number> {
-    const text = await (await fetch(`${this.gateway.urls.ops}/metrics`)).text();
-    const found = text.split('\n').find((candidate) => line.test(candidate));
+    const found = (await this.metrics()).split('\n').find((candidate) => line.test(candidate));
     return found === undefined ? 0 : Number(found.split(' ').at(-1));
   }
 
-  /** Waits until no call, endpoint, dialog, port or session is left. */
+  /** Of a test that makes faults: something may have stood alone and been ended (gateway/watchman). */
+  expectsStrays = false;
+
+  /** Waits until no call, endpoint, dialog, port or session is left; nothing may have stood alone meanwhile. */
   async untilEmpty(timeoutMs = 8_000): Promise<void> {
     await until(() => this.gateway.calls === 0, `the register of calls to be empty (${this.gateway.calls} left)`, timeoutMs);
     const { engines } = this.gateway;
@@ -235,6 +241,8 @@ export class TestGateway {
     }, 'nothing to be left of any call', timeoutMs).catch((error: unknown) => {
       throw new Error(`${error instanceof Error ? error.message : ''}: ${last}`);
     });
+    const strays = (await this.metrics()).split('\n').filter((line) => /^gateway_strays_total.* [1-9]/.test(line));
+    if (!this.expectsStrays && strays.length > 0) throw new Error(`something stood alone: ${strays.join(', ')}`);
   }
 
   async stop(): Promise<void> {

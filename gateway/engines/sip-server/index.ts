@@ -44,6 +44,10 @@ export interface SipServer {
   readonly sip: { readonly host: string; readonly port: number };
   readonly admin: { readonly host: string; readonly port: number };
   stats(): SipServerStats;
+  /** Ids of the INVITE dialogs that are up. */
+  dialogs(): string[];
+  /** Ends one of them by BYE. */
+  endDialog(id: string): void;
   close(): Promise<void>;
 }
 
@@ -121,6 +125,15 @@ class EmbeddedSipServer implements SipServer {
   stats(): SipServerStats {
     const { serverTransactions, clientTransactions, connections } = this.stack.stats();
     return { dialogs: this.core.dialogs.size, transactions: serverTransactions + clientTransactions, connections, apps: this.core.apps.size };
+  }
+
+  dialogs(): string[] {
+    return [...this.core.dialogs.values()].filter(({ state, method, leaving }) => state === 'confirmed' && method === 'INVITE' && !leaving).map(({ id }) => id);
+  }
+
+  endDialog(id: string): void {
+    const dialog = this.core.dialogs.get(id);
+    if (dialog?.state === 'confirmed') this.core.hangUp(dialog, 'nobody has this call', 'normal-release');
   }
 
   private addresses(): string[] {

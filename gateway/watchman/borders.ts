@@ -1,0 +1,86 @@
+/** The borders that the watchman walks: who says what there is, and how what stands alone is ended. */
+import type { Call } from '../call/call.js';
+import type { Engines } from '../engines/spawn.js';
+import type { FarScreens } from '../screen/far-screens.js';
+import type { LocalScreens } from '../screen/contract.js';
+import type { SipNode } from '../sip/node.js';
+import type { TenantRoom } from '../tenants.js';
+import type { Border, Stray } from './watchman.js';
+
+export interface Watched {
+  readonly nodes: readonly SipNode[];
+  /** This node, as desks name it. */
+  readonly nodeId: string;
+  readonly tenants: readonly TenantRoom[];
+  readonly screens: LocalScreens;
+  readonly farScreens: FarScreens;
+  /** Calls of this node. */
+  call(id: string): Call | undefined;
+  calls(): Iterable<Call>;
+  /** The embedded SIP server, where it is in use: a real one does not tell its dialogs. */
+  readonly sipEngine: Engines | undefined;
+  /** Whether desks hear of each other now; while they do not, what they say may be of before. */
+  desksCanSay(): boolean;
+  /** Whether the media servers are this gateway's alone; others may belong to several. */
+  readonly ownMedia: boolean;
+}
+
+export function bordersOf(watched: Watched): Border[] {
+  const { nodes, nodeId, tenants, screens, farScreens, sipEngine } = watched;
+  const isLive = (callId: string): boolean => watched.call(callId) !== undefined;
+  return [
+    {
+      kind: 'dialog',
+      look: () => nodes.flatMap(({ srf: { owners } }) => [...owners.strays()].map((dialog): Stray => ({ id: dialog.id, end: () => void dialog.destroy(undefined, () => undefined) }))),
+    },
+    {
+      kind: 'serverDialog',
+      look: async () => {
+        if (!sipEngine) return undefined;
+        const theirs = new Set(await sipEngine.dialogs());
+        const ours = nodes.flatMap(({ srf }) => [...srf.owners.settled()].map((dialog) => ({ srf, dialog })));
+        const known = new Set(nodes.flatMap(({ srf }) => [...srf.owners.ids()]));
+        return [
+          ...[...theirs].filter((id) => !known.has(id)).map((id): Stray => ({ id, end: () => sipEngine.endDialog(id) })),
+          ...ours.filter(({ dialog }) => !theirs.has(dialog.id)).map(({ srf, dialog }): Stray => ({ id: dialog.id, end: () => srf.lose(dialog) })),
+        ];
+      },
+    },
+    {
+      kind: 'endpoint',
+      look: async () => (await Promise.all(nodes.map(({ pool }) => pool.lostEndpoints()))).flat().map((endpoint): Stray => ({ id: endpoint.uuid, end: () => endpoint.lose() })),
+    },
+    {
+      kind: 'channel',
+      look: async () => {
+        if (!watched.ownMedia) return undefined;
+        const known = new Set(nodes.flatMap(({ pool }) => [...pool.endpointIds()]));
+        const channels = (await Promise.all(nodes.map(({ pool }) => pool.channels()))).flat();
+        return channels.filter(({ uuid }) => !known.has(uuid)).map(({ uuid, kill }): Stray => ({ id: uuid, end: kill }));
+      },
+    },
+    {
+      kind: 'call',
+      look: () => [...watched.calls()].filter((call) => call.isWithoutCaller).map((call): Stray => ({ id: call.id, end: () => call.callerIsGone() })),
+    },
+    {
+      kind: 'place',
+      look: () => (watched.desksCanSay() ? tenants : []).flatMap(({ desk }) => [...desk.waitingCalls].filter((callId) => !isLive(callId)).map((callId): Stray => ({ id: callId, end: () => desk.leave(callId) }))),
+    },
+    {
+      kind: 'seat',
+      look: async () => (await Promise.all((watched.desksCanSay() ? tenants : []).map(async ({ desk }) => {
+        const { seats } = await desk.snapshot();
+        return seats.flatMap(({ agent, callId, callNode }): Stray[] => (callId === undefined || callNode !== nodeId || isLive(callId) ? [] : [{ id: `${agent} ${callId}`, end: () => desk.free(agent, callId, 'moved') }]));
+      }))).flat(),
+    },
+    {
+      kind: 'screen',
+      look: () => tenants.flatMap(({ config: { agents } }) => agents.flatMap(({ name: agent }): Stray[] => {
+        const callId = screens.callOn(agent);
+        if (callId === undefined || isLive(callId) || farScreens.isOfOtherNode(agent, callId)) return [];
+        return [{ id: `${agent} ${callId}`, end: () => screens.clear(agent, callId, 'leaseEnded') }];
+      })),
+    },
+  ];
+}

@@ -1,0 +1,107 @@
+/**
+ * Compares, every few seconds, what both sides of the gateway's borders say there is. What stands on one side alone is
+ * nobody's any more: a dialog without a call, a call without a caller, an agent's seat or a screen for a call that is
+ * over. There is none while all is right; whatever leads to one is a fault, and must not become somebody else's call.
+ */
+import type { Logger } from 'pino';
+
+/** What can stand alone: a dialog of the library or of the SIP server, an endpoint of ours or a channel of the media server, a call, its place in the line, an agent's seat, a call on a screen. */
+export const strayKinds = ['dialog', 'serverDialog', 'endpoint', 'channel', 'call', 'place', 'seat', 'screen'] as const;
+export type StrayKind = (typeof strayKinds)[number];
+
+/** One thing that stands alone. */
+export interface Stray {
+  /** Tells it from all others of its kind, at the next look too. */
+  readonly id: string;
+  /** Ends or clears it. */
+  end(): void;
+}
+
+/** Two lists and what one of them lacks. */
+export interface Border {
+  readonly kind: StrayKind;
+  /** @returns what stands on one side alone now; undefined when one of the sides cannot say. May reject, which is the same */
+  look(): Iterable<Stray> | undefined | Promise<Iterable<Stray> | undefined>;
+}
+
+export interface WatchmanOptions {
+  readonly borders: readonly Border[];
+  readonly log: Logger;
+  /** Told of each stray that was ended. */
+  readonly counted: (kind: StrayKind) => void;
+  /** Between two looks, in ms; longer than anything takes to begin or end here. */
+  readonly everyMs?: number;
+}
+
+const usualEveryMs = 5_000;
+/** A side that has not said in this time what it has is left out of the look, in ms. */
+const lookMs = 3_000;
+/** Strays of one kind that are ended at one look; the others come next. */
+const mostAtOnce = 100;
+
+export class Watchman {
+  private before = new Map<StrayKind, ReadonlySet<string>>();
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+  private lookedAt = 0;
+
+  constructor(private readonly options: WatchmanOptions) {
+    this.next();
+  }
+
+  /** One look. What was alone at the one before as well is ended. */
+  async look(): Promise<void> {
+    const now = performance.now();
+    // After a standstill of the process everything looks odd for a moment.
+    const isLate = now - this.lookedAt > 2 * this.everyMs + lookMs;
+    this.lookedAt = now;
+    const before = isLate ? new Map<StrayKind, ReadonlySet<string>>() : this.before;
+    const seen = new Map<StrayKind, ReadonlySet<string>>();
+    await Promise.all(this.options.borders.map(async (border) => {
+      const strays = await this.ask(border);
+      if (!strays || this.closed) return;
+      seen.set(border.kind, new Set(strays.map(({ id }) => id)));
+      for (const stray of strays.filter(({ id }) => before.get(border.kind)?.has(id)).slice(0, mostAtOnce)) this.end(border.kind, stray);
+    }));
+    this.before = seen;
+  }
+
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
+  }
+
+  private get everyMs(): number {
+    return this.options.everyMs ?? usualEveryMs;
+  }
+
+  private next(): void {
+    if (this.closed) return;
+    this.timer = setTimeout(() => void this.look().finally(() => this.next()), this.everyMs);
+    this.timer.unref();
+  }
+
+  private async ask(border: Border): Promise<Stray[] | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), lookMs)));
+    try {
+      const strays = await Promise.race([border.look(), tooLong]);
+      return strays && [...strays];
+    } catch {
+      // It cannot say, and says why elsewhere.
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private end(kind: StrayKind, stray: Stray): void {
+    this.options.counted(kind);
+    this.options.log.error({ kind, stray: stray.id }, 'something stood alone, and was ended: this is a fault, please report it');
+    try {
+      stray.end();
+    } catch (error) {
+      this.options.log.error({ kind, stray: stray.id, err: error }, 'what stood alone could not be ended');
+    }
+  }
+}
