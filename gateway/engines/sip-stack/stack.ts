@@ -269,13 +269,13 @@ export class SipStack extends EventEmitter<StackEvents> {
   /** RFC 3261 §9.2: the CANCEL gets its own answer, the INVITE its 487. */
   private onCancel(cancel: SipMessage, key: string, source: Source): void {
     if (this.servers.size >= this.limits.maxTransactions) return;
-    const found = this.servers.get(`${key}INVITE`);
-    const invite = found !== undefined && this.samePeer(found.source.address, source.address) ? found : undefined;
-    const transaction = this.track(new ServerTransaction(`${key}CANCEL`, cancel, source, this.serverOwner));
-    if (invite === undefined) {
-      transaction.respond(481);
+    const invite = this.servers.get(`${key}INVITE`);
+    if (invite === undefined || !this.samePeer(invite.source.address, source.address)) {
+      // Nothing is kept of it: by the same branch the caller's own may come.
+      this.replyOnce(cancel, source, 481);
       return;
     }
+    const transaction = this.track(new ServerTransaction(`${key}CANCEL`, cancel, source, this.serverOwner));
     transaction.setLocalTag(invite.localTag);
     transaction.respond(200);
     invite.cancelled(cancel, source);
