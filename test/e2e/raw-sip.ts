@@ -1,10 +1,12 @@
-/** SIP by hand over UDP, for peers that do what no well-behaved phone does. Nothing is repaired or checked on the way. */
+/** SIP by hand, for peers that do what no well-behaved phone does. Nothing is repaired or checked on the way. */
 import dgram from 'node:dgram';
+import { once } from 'node:events';
+import net from 'node:net';
 import { until } from '../peers/index.js';
 
 export interface Address { readonly host: string; readonly port: number }
 
-export interface RawMessage { readonly text: string; readonly atMs: number; readonly from: dgram.RemoteInfo }
+export interface RawMessage { readonly text: string; readonly atMs: number; readonly from: Pick<dgram.RemoteInfo, 'address' | 'port'> }
 
 let serial = Math.floor(Math.random() * 1e9);
 export const unique = (): string => (serial += 1).toString(36);
@@ -21,28 +23,95 @@ export const body = (text: string): string => text.slice(text.indexOf('\r\n\r\n'
 export const offer = (port: number, lines = ''): string =>
   `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${port} RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n${lines}`;
 
-/** A UDP socket that keeps what it hears. */
+/** What carries the messages of a {@link RawSocket}. */
+interface Wire {
+  readonly port: number;
+  onMessage: (text: string, from: RawMessage['from']) => void;
+  send(data: Buffer, to: Address): void;
+  close(): Promise<void>;
+}
+
+async function udpWire(port: number, host: string): Promise<Wire> {
+  const socket = dgram.createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
+  await new Promise<void>((resolve) => socket.bind(port, host, resolve));
+  socket.on('error', () => undefined);
+  const wire: Wire = {
+    port: socket.address().port, onMessage: () => undefined,
+    send: (data, to) => socket.send(data, to.port, to.host),
+    close: () => new Promise<void>((resolve) => socket.close(() => resolve())),
+  };
+  socket.on('message', (data, from) => wire.onMessage(data.toString('latin1'), from));
+  return wire;
+}
+
+async function tcpWire(target: Address, host: string, closed: () => void): Promise<Wire> {
+  const socket = net.connect({ ...target, localAddress: host, noDelay: true });
+  await once(socket, 'connect');
+  const from = { address: target.host, port: target.port };
+  const wire: Wire = {
+    port: socket.localPort!, onMessage: () => undefined,
+    send: (data) => void (socket.writable && socket.write(data)),
+    close: () => Promise.resolve(void socket.destroy()),
+  };
+  let waiting = '';
+  socket.setEncoding('latin1');
+  socket.on('data', (data: string) => {
+    waiting += data;
+    for (;;) {
+      waiting = waiting.replace(/^(?:\r\n)+/, '');
+      const end = waiting.indexOf('\r\n\r\n') + 4;
+      const length = end + Number(header(waiting.slice(0, end), 'Content-Length', 'l'));
+      if (end < 4 || waiting.length < length) return;
+      wire.onMessage(waiting.slice(0, length), from);
+      waiting = waiting.slice(length);
+    }
+  });
+  socket.on('error', () => undefined);
+  socket.on('close', closed);
+  return wire;
+}
+
+/** A UDP socket or a TCP connection that keeps what it hears. */
 export class RawSocket {
   readonly heard: RawMessage[] = [];
   /** Called with each request that comes in; nothing is answered otherwise. */
   onRequest: ((text: string) => void) | undefined;
-  private constructor(private readonly socket: dgram.Socket, readonly port: number, readonly target: Address, readonly host: string) {
-    socket.on('message', (data, from) => {
-      const text = data.toString('latin1');
-      if (this.heard.length < 5_000) this.heard.push({ text, atMs: Date.now(), from });
-      if (!text.startsWith('SIP/2.0')) this.onRequest?.(text);
-    });
-    socket.on('error', () => undefined);
-  }
+  /** The connection was closed by the other side. */
+  closed = false;
+  private wire!: Wire;
+  private constructor(readonly protocol: 'udp' | 'tcp', readonly target: Address, readonly host: string) {}
 
   static async open(target: Address, port = 0, host = '127.0.0.1'): Promise<RawSocket> {
-    const socket = dgram.createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
-    await new Promise<void>((resolve) => socket.bind(port, host, resolve));
-    return new RawSocket(socket, socket.address().port, target, host);
+    return new RawSocket('udp', target, host).on(await udpWire(port, host));
   }
 
+  /** A TCP connection to the target. @param host the address that it comes from */
+  static async connect(target: Address, host = '127.0.0.1'): Promise<RawSocket> {
+    const socket = new RawSocket('tcp', target, host);
+    return socket.on(await tcpWire(target, host, () => (socket.closed = true)));
+  }
+
+  private on(wire: Wire): this {
+    this.wire = wire;
+    wire.onMessage = (text, from) => {
+      if (this.heard.length < 5_000) this.heard.push({ text, atMs: Date.now(), from });
+      if (!text.startsWith('SIP/2.0')) this.onRequest?.(text);
+    };
+    return this;
+  }
+
+  get port(): number {
+    return this.wire.port;
+  }
+
+  /** Where it says that it can be reached. */
+  get contact(): string {
+    return `<sip:raw@${this.host}:${this.port}${this.protocol === 'tcp' ? ';transport=tcp' : ''}>`;
+  }
+
+  /** @param to of datagrams */
   send(data: string | Buffer, to: Address = this.target): void {
-    this.socket.send(typeof data === 'string' ? Buffer.from(data, 'latin1') : data, to.port, to.host);
+    this.wire.send(typeof data === 'string' ? Buffer.from(data, 'latin1') : data, to);
   }
 
   /** Waits for a message that this function likes. */
@@ -53,13 +122,13 @@ export class RawSocket {
   /** A request without gaps, from this socket. */
   request(method: string, uri: string, lines: Record<string, string>, content = ''): string {
     const all: Record<string, string> = {
-      Via: `SIP/2.0/UDP ${this.host}:${this.port};branch=z9hG4bK-${unique()};rport`,
+      Via: `SIP/2.0/${this.protocol.toUpperCase()} ${this.host}:${this.port};branch=z9hG4bK-${unique()};rport`,
       'Max-Forwards': '70',
       From: `<sip:0612345678@${this.host}:${this.port}>;tag=${unique()}`,
       To: `<${uri}>`,
       'Call-ID': `${unique()}@raw`,
       CSeq: `1 ${method}`,
-      Contact: `<sip:raw@${this.host}:${this.port}>`,
+      Contact: this.contact,
       ...(content && !('Content-Type' in lines) ? { 'Content-Type': 'application/sdp' } : {}),
       ...lines,
       'Content-Length': lines['Content-Length'] ?? String(Buffer.byteLength(content, 'latin1')),
@@ -86,15 +155,15 @@ export class RawSocket {
     const to = header(request, 'To', 't');
     const rows = [
       `SIP/2.0 ${line}`, ...vias, `From: ${header(request, 'From', 'f')}`, `To: ${to}${tag === undefined || /;tag=/i.test(to) ? '' : `;tag=${tag}`}`,
-      `Call-ID: ${header(request, 'Call-ID', 'i')}`, `CSeq: ${header(request, 'CSeq')}`, `Contact: <sip:raw@${this.host}:${this.port}>`,
+      `Call-ID: ${header(request, 'Call-ID', 'i')}`, `CSeq: ${header(request, 'CSeq')}`, `Contact: ${lines['Contact'] ?? this.contact}`,
       ...(content && !('Content-Type' in lines) ? ['Content-Type: application/sdp'] : []),
-      ...Object.entries(lines).map(([name, value]) => `${name}: ${value}`), `Content-Length: ${Buffer.byteLength(content, 'latin1')}`,
+      ...Object.entries(lines).filter(([name]) => name !== 'Contact').map(([name, value]) => `${name}: ${value}`), `Content-Length: ${Buffer.byteLength(content, 'latin1')}`,
     ];
-    this.send(`${rows.join('\r\n')}\r\n\r\n${content}`);
+    this.send(`${rows.filter((row) => row !== 'Contact: ').join('\r\n')}\r\n\r\n${content}`);
   }
 
-  async stop(): Promise<void> {
-    await new Promise<void>((resolve) => this.socket.close(() => resolve()));
+  stop(): Promise<void> {
+    return this.wire.close();
   }
 }
 
