@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { endReasons, step, type CallEvent, type CallState, type CourseOptions } from '../../gateway/call/machine.js';
-import { code, holds, live, longWay, takenUpWay, usualWay } from './histories.js';
+import { code, holds, holdsWhere, live, longWay, takenUpWay, usualWay } from './histories.js';
 
 describe('the usual call', () => {
   const options: CourseOptions = { attemptsPerCall: 3, onMissingAck: 'requeue', maxSetbacks: 3, delivery: 'waitingRoom', overflow: [] };
@@ -102,7 +102,7 @@ describe('whatever happens in whatever order', { timeout: 120_000 }, () => {
   });
   it('an agent’s screen is empty before anybody else is revealed the call, rung or dialled', () => {
     let passedOn = 0;
-    holds((moments) => {
+    holdsWhere(() => passedOn > 5, (moments) => {
       for (const { before, after, effects } of moments) {
         if (before.agent === undefined || before.agent === after.agent) continue;
         const cleared = effects.findIndex((effect) => effect.do === 'clearScreen' && effect.agent === before.agent);
@@ -119,7 +119,7 @@ describe('whatever happens in whatever order', { timeout: 120_000 }, () => {
   it('nobody outside takes an identity along', () => {
     const outside = new Set(['outside', 'overflow', 'colleague']);
     let taken = 0;
-    holds((moments) => {
+    holdsWhere(() => taken > 5, (moments) => {
       for (const { after, effects } of moments) {
         if (after.name === 'ended' || after.party === undefined || !outside.has(after.party.kind)) continue;
         taken += 1;
@@ -135,7 +135,7 @@ describe('whatever happens in whatever order', { timeout: 120_000 }, () => {
   });
   it('in the PBX’s queue attributes are shown to the agent reported there, and to nobody while none is', () => {
     let shown = 0;
-    holds((moments) => {
+    holdsWhere(() => shown > 5, (moments) => {
       for (const { before, after, effects } of moments) {
         if (after.name !== 'elsewhere' || after.party?.kind !== 'queue') continue;
         const revealed = effects.filter((effect) => effect.do === 'reveal');
@@ -148,7 +148,7 @@ describe('whatever happens in whatever order', { timeout: 120_000 }, () => {
   });
   it('who is called back and does not know the code is shown as nobody; who was never asked for one is not called', () => {
     let strangers = 0;
-    holds((moments) => {
+    holdsWhere(() => strangers > 3, (moments) => {
       for (const { event, before, after, effects } of moments) {
         if (effects.some((effect) => effect.do === 'callBack')) expect(before.leftLine).toBe(true);
         if (event.type !== 'calledBack' || before.name !== 'callingBack') continue;
@@ -172,7 +172,7 @@ describe('whatever happens in whatever order', { timeout: 120_000 }, () => {
   it('every session a call takes ends in exactly one purge or letting go, and a shown one is never let go; one that goes to another node is left alone', () => {
     let moved = 0;
     const heldBy = (state: CallState) => new Set([state.sessionId, state.invitation?.sessionId].filter((held) => held !== undefined));
-    holds((moments) => {
+    holdsWhere(() => moved > 3, (moments) => {
       const shown = new Set<string>();
       for (const { event, before, after, effects } of moments) {
         for (const effect of effects) {
@@ -193,7 +193,7 @@ describe('whatever happens in whatever order', { timeout: 120_000 }, () => {
   });
   it('shows nothing of an identification during the call before the agent confirmed the word on the caller’s page', () => {
     let compared = 0;
-    holds((moments) => {
+    holdsWhere(() => compared > 0, (moments) => {
       const confirmed = new Set<string>();
       for (const { event, before, effects } of moments) {
         const { invitation } = before;

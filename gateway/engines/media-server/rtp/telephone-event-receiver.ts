@@ -10,6 +10,8 @@ export const TELEPHONE_EVENT_DIGITS = '0123456789*#ABCD';
 
 /** Without news of an unfinished key for this long, its end was lost. Senders update every 20 to 60 ms. */
 export const LOST_END_MS = 160;
+/** Longer than this between two beats the process stood still: what came meanwhile is still to be read. */
+const STANDSTILL_MS = 60;
 /** Two presses of one key begin at least 80 ms apart (40 ms tone, 40 ms pause; Q.24): closer is one press by a sender that wrongly moves the timestamp. */
 const SAME_PRESS_UNITS = 400;
 /** A key held longer than 65535 units goes on as a new segment (RFC 4733 §2.5.1.3). */
@@ -33,6 +35,7 @@ export class TelephoneEventReceiver {
   private durationUnits = 0;
   private durationBefore = 0;
   private heardAtMs = 0;
+  private polledAtMs = 0;
 
   constructor(private readonly onDigit: (event: DigitEvent) => void) {}
 
@@ -86,6 +89,8 @@ export class TelephoneEventReceiver {
 
   /** Called with every beat while {@link pending}. */
   poll(nowMs: number): void {
+    if (nowMs - Math.max(this.polledAtMs, this.heardAtMs) > STANDSTILL_MS) this.heardAtMs = Math.max(this.heardAtMs, nowMs - LOST_END_MS + STANDSTILL_MS);
+    this.polledAtMs = nowMs;
     if (this.pending && nowMs - this.heardAtMs >= LOST_END_MS) this.report();
   }
 
