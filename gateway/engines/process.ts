@@ -55,7 +55,7 @@ async function stop(code: number): Promise<void> {
 process.on('message', (message: ToEngines) => {
   switch (message.type) {
     case 'start': return void start(message.options);
-    case 'stats': return tell({ type: 'stats', id: message.id, sip: sip?.stats() ?? {}, media: media?.stats() ?? {}, memoryBytes: process.memoryUsage.rss() });
+    case 'stats': return tell({ type: 'stats', id: message.id, sip: { ...sip?.stats() }, media: { ...media?.stats() }, memoryBytes: process.memoryUsage.rss() });
     case 'sipFrom': return media?.takeSipFrom(message.addresses);
     case 'dialogs': return tell({ type: 'dialogs', id: message.id, ids: sip?.dialogs() ?? [] });
     case 'endDialog': return sip?.endDialog(message.dialog);

@@ -49,7 +49,7 @@ export type FromEngines =
   | { type: 'strangers'; requests: StrangerRequests[] }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: object; words: string }
   | { type: 'dialogs'; id: number; ids: string[] }
-  | { type: 'stats'; id: number; sip: object; media: object; memoryBytes: number };
+  | ({ type: 'stats'; id: number } & EngineStats);
 
 /** The engines could not start; `code` is that of the system where there is one, such as EADDRINUSE. */
 export class EngineError extends Error {
@@ -71,8 +71,7 @@ export class Engines extends EventEmitter<{ restarted: [addresses: EngineAddress
   private startedAt = 0;
   private restartTimer: NodeJS.Timeout | undefined;
   private nextId = 1;
-  private readonly asked = new Map<number, (stats: EngineStats) => void>();
-  private readonly askedDialogs = new Map<number, (ids: string[]) => void>();
+  private readonly asked = new Map<number, (answer: FromEngines) => void>();
 
   private constructor(private options: EngineOptions, private readonly log: EngineLog) {
     super();
@@ -97,17 +96,26 @@ export class Engines extends EventEmitter<{ restarted: [addresses: EngineAddress
 
   /** Counters of both engines, for tests and metrics. Rejects when the child does not answer within 2 s. */
   stats(): Promise<EngineStats> {
+    return this.ask('stats');
+  }
+
+  /** Ids of the SIP server's dialogs that are up. Rejects when the child does not answer within 2 s. */
+  async dialogs(): Promise<string[]> {
+    return (await this.ask<{ ids: string[] }>('dialogs')).ids;
+  }
+
+  private ask<Answer>(type: 'stats' | 'dialogs'): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
       const timer = setTimeout(() => {
         this.asked.delete(id);
         reject(new EngineError('timed_out', 'the engines do not answer'));
       }, 2_000);
-      this.asked.set(id, (stats) => {
+      this.asked.set(id, (answer) => {
         clearTimeout(timer);
-        resolve(stats);
+        resolve(answer as Answer);
       });
-      this.send({ type: 'stats', id });
+      this.send({ type, id });
     });
   }
 
@@ -116,22 +124,6 @@ export class Engines extends EventEmitter<{ restarted: [addresses: EngineAddress
     const { media } = this.options;
     this.options = { ...this.options, media: { ...media, sipFrom: [...new Set([...(media.sipFrom ?? []), ...addresses])] } };
     this.send({ type: 'sipFrom', addresses });
-  }
-
-  /** Ids of the SIP server's dialogs that are up. Rejects when the child does not answer within 2 s. */
-  dialogs(): Promise<string[]> {
-    return new Promise((resolve, reject) => {
-      const id = this.nextId++;
-      const timer = setTimeout(() => {
-        this.askedDialogs.delete(id);
-        reject(new EngineError('timed_out', 'the engines do not answer'));
-      }, 2_000);
-      this.askedDialogs.set(id, (ids) => {
-        clearTimeout(timer);
-        resolve(ids);
-      });
-      this.send({ type: 'dialogs', id });
-    });
   }
 
   /** Ends a dialog of the SIP server by BYE, if it is up. */
@@ -178,12 +170,9 @@ export class Engines extends EventEmitter<{ restarted: [addresses: EngineAddress
           case 'failed': return settle(() => reject(new EngineError(message.code ?? 'failed', message.problem)));
           case 'strangers': return void this.emit('strangers', message.requests);
           case 'log': return this.log[message.level](message.fields, message.words);
-          case 'dialogs': {
-            this.askedDialogs.get(message.id)?.(message.ids);
-            return void this.askedDialogs.delete(message.id);
-          }
+          case 'dialogs':
           case 'stats': {
-            this.asked.get(message.id)?.({ sip: message.sip as Record<string, number>, media: message.media as Record<string, number>, memoryBytes: message.memoryBytes });
+            this.asked.get(message.id)?.(message);
             this.asked.delete(message.id);
           }
         }
