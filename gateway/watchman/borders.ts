@@ -76,9 +76,11 @@ export function bordersOf(watched: Watched): Border[] {
     },
     {
       kind: 'screen',
+      // What a call shows is leased, and goes by itself (ten seconds): only what outlives that is a fault.
+      looks: 4,
       look: () => tenants.flatMap(({ config: { agents } }) => agents.flatMap(({ name: agent }): Stray[] => {
         const callId = screens.callOn(agent);
-        if (callId === undefined || isLive(callId) || farScreens.isOfOtherNode(agent, callId)) return [];
+        if (callId === undefined || !screens.isPresent(agent) || isLive(callId) || farScreens.isOfOtherNode(agent, callId)) return [];
         return [{ id: `${agent} ${callId}`, end: () => screens.clear(agent, callId, 'leaseEnded') }];
       })),
     },

@@ -20,6 +20,8 @@ export interface Stray {
 /** Two lists and what one of them lacks. */
 export interface Border {
   readonly kind: StrayKind;
+  /** At how many looks in a row something has to stand alone; 2 when left out. */
+  readonly looks?: number;
   /** @returns what stands on one side alone now; undefined when one of the sides cannot say. May reject, which is the same */
   look(): Iterable<Stray> | undefined | Promise<Iterable<Stray> | undefined>;
 }
@@ -40,7 +42,8 @@ const lookMs = 3_000;
 const mostAtOnce = 100;
 
 export class Watchman {
-  private before = new Map<StrayKind, ReadonlySet<string>>();
+  /** At how many looks in a row each stray was seen. */
+  private before = new Map<StrayKind, ReadonlyMap<string, number>>();
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
   private lookedAt = 0;
@@ -49,19 +52,20 @@ export class Watchman {
     this.next();
   }
 
-  /** One look. What was alone at the one before as well is ended. */
+  /** One look. What was alone at those before as well is ended. */
   async look(): Promise<void> {
     const now = performance.now();
     // After a standstill of the process everything looks odd for a moment.
     const isLate = now - this.lookedAt > 2 * this.everyMs + lookMs;
     this.lookedAt = now;
-    const before = isLate ? new Map<StrayKind, ReadonlySet<string>>() : this.before;
-    const seen = new Map<StrayKind, ReadonlySet<string>>();
+    const before = isLate ? new Map<StrayKind, ReadonlyMap<string, number>>() : this.before;
+    const seen = new Map<StrayKind, ReadonlyMap<string, number>>();
     await Promise.all(this.options.borders.map(async (border) => {
       const strays = await this.ask(border);
       if (!strays || this.closed) return;
-      seen.set(border.kind, new Set(strays.map(({ id }) => id)));
-      for (const stray of strays.filter(({ id }) => before.get(border.kind)?.has(id)).slice(0, mostAtOnce)) this.end(border.kind, stray);
+      const times = new Map(strays.map(({ id }) => [id, (before.get(border.kind)?.get(id) ?? 0) + 1]));
+      seen.set(border.kind, times);
+      for (const stray of strays.filter(({ id }) => times.get(id)! >= (border.looks ?? 2)).slice(0, mostAtOnce)) this.end(border.kind, stray);
     }));
     this.before = seen;
   }

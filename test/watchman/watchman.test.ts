@@ -173,7 +173,7 @@ describe('a fault leaves', () => {
     const { call, caller } = await talking();
     (inside.reception as unknown as { calls: Map<string, unknown> }).calls.delete(call.id);
     const [seats, screens] = [await counted('seat'), await counted('screen')];
-    await looks(2);
+    await looks(4);
     expect(await counted('screen')).toBe(screens + 1);
     expect(await counted('seat')).toBe(seats + 1);
     await until(() => screen.shown === undefined, 'the screen to be empty', 5_000);
