@@ -11,7 +11,7 @@ import type { TrunkConfig, Trunks } from './trunks.js';
 /** A dialog as the library makes it; its types leave the response out. */
 export type OwnedDialog = Srf.Dialog & { readonly id: string; readonly res: Pick<Srf.SrfResponse, 'source_address' | 'has' | 'get'> };
 
-/** What becomes of a request: `silence` is no answer at all, `stranger` whatever strangers are given, `merged` 482. */
+/** What becomes of a request: `silence` is no answer at all, `stranger` whatever strangers are given, `merged` 482, or 481 within a dialog. */
 export type Verdict = 'admit' | 'silence' | 'stranger' | 'foreign' | 'merged';
 
 /** The other side of a dialog. */
@@ -111,11 +111,11 @@ export class DialogOwners {
     const trunk = this.trunks.of(req.source_address);
     const owned = req.stackDialogId ? this.dialogs.get(req.stackDialogId) : undefined;
     if (owned) {
-      if (this.isOf(owned.party, req.source_address, trunk)) return 'admit';
-      return trunk ? 'foreign' : 'stranger';
+      if (!this.isOf(owned.party, req.source_address, trunk)) return trunk ? 'foreign' : 'stranger';
+      return isWithin(req, owned.dialog) ? 'admit' : 'merged';
     }
-    // One that the SIP server knows and we do not yet: it has just come to be.
-    if (req.stackDialogId) return 'admit';
+    // One that the SIP server knows and we do not: it has just come to be, or to its end. No call begins within it.
+    if (req.stackDialogId) return req.method === 'INVITE' ? 'merged' : 'admit';
     if (!trunk) return 'stranger';
     return (req.method === 'INVITE' || req.method === 'SUBSCRIBE') && this.isTaken(req) ? 'merged' : 'admit';
   }
@@ -126,7 +126,7 @@ export class DialogOwners {
    */
   private isTaken(req: Arriving): boolean {
     if (this.pending.has(callIdOf(req))) return true;
-    const tag = fromTagOf(req);
+    const tag = tagOf(req, 'From');
     for (const { sip } of this.byCallId.get(callIdOf(req)) ?? []) if (sip.localTag === tag || sip.remoteTag === tag) return true;
     return false;
   }
@@ -151,7 +151,10 @@ export class DialogOwners {
 }
 
 export const callIdOf = (req: Pick<Srf.SrfRequest, 'get'>): string => req.get('Call-ID');
-const fromTagOf = (req: Pick<Srf.SrfRequest, 'getParsedHeader'>): string => String(req.getParsedHeader('From').params?.['tag'] ?? '');
+const tagOf = (req: Pick<Srf.SrfRequest, 'getParsedHeader'>, name: 'From' | 'To'): string => String(req.getParsedHeader(name).params?.['tag'] ?? '');
+
+/** By both tags (RFC 3261 section 12.2.2). SIP servers are content with one, or with both the wrong way round: our own request come back. */
+const isWithin = (req: Pick<Srf.SrfRequest, 'getParsedHeader'>, { sip }: OwnedDialog): boolean => tagOf(req, 'To') === sip.localTag && tagOf(req, 'From') === (sip.remoteTag ?? '');
 
 const isLeaving = ({ leftAt }: Owned): boolean => leftAt !== undefined && performance.now() - leftAt < byeMs;
 
