@@ -25,12 +25,13 @@ function requiredOf(req: Asking): string[] {
 }
 
 /**
- * Whether what we say within the dialog could ever reach whoever began it: at the first of its Record-Routes, otherwise
+ * Whether what we say within the dialog could ever reach the other side: at the nearest of its Record-Routes, otherwise
  * at its Contact. A name may be looked up in vain later; here only that is refused which no look-up could mend.
  * @param hostports of the SIP server, as `udp/192.0.2.1:5060`
+ * @param said an INVITE, whose first Record-Route is the nearest, or the answer to one, whose last one is (RFC 3261 section 12.1)
  */
-export function canBeReached(req: Asking, hostports: readonly string[]): boolean {
-  const hop = req.has('Record-Route') ? splitList(req.get('Record-Route'))[0] : splitList(req.get('Contact'))[0];
+export function canBeReached(said: Pick<Asking, 'has' | 'get'>, hostports: readonly string[], isAnswer = false): boolean {
+  const hop = splitList(said.get(said.has('Record-Route') ? 'Record-Route' : 'Contact')).at(isAnswer && said.has('Record-Route') ? -1 : 0);
   const uri = parseSipUri(parseNameAddr(hop ?? '')?.uri ?? '');
   if (!uri) return false;
   const protocols = new Set(hostports.map((at) => at.split('/')[0]!.toLowerCase()));

@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events';
 import Srf from 'drachtio-srf';
+import { canBeReached } from './asked.js';
 import { callIdOf, DialogOwners, type OwnedDialog, type Verdict } from './ownership.js';
 import { respond } from './respond.js';
 import type { Trunks } from './trunks.js';
@@ -59,6 +60,8 @@ export class GuardedSrf extends Srf {
   /** Told of each request that was kept out. */
   readonly guard = new EventEmitter<{ stranger: [Refused]; foreign: [Refused] }>();
   readonly owners: DialogOwners;
+  /** Addresses the SIP server listens on, as it told us: `proto/host:port`. */
+  hostports: string[] = [];
   /** INVITEs that wait for an answer of ours, as the library is to find them. */
   private readonly waiting = new Map<string, Pending>();
 
@@ -124,9 +127,16 @@ export class GuardedSrf extends Srf {
         if (req) over = this.owners.begin(callIdOf(req));
         progress.cbRequest?.(error, req);
       };
-      return call(uri, options, { ...progress, cbRequest }).finally(() => over());
+      return call(uri, options, { ...progress, cbRequest }).then((dialog) => this.reachable(dialog)).finally(() => over());
     };
     this.createUAC = guarded as never;
+  }
+
+  /** Nobody hears our ACK at a Contact to which nothing can be sent, nor our BYE: such an answer is none (docs/whose-call.md). */
+  private reachable(dialog: Srf.Dialog): Srf.Dialog {
+    if (canBeReached((dialog as OwnedDialog).res, this.hostports, true)) return dialog;
+    (dialog.destroy() as unknown as Promise<unknown>).catch(() => undefined);
+    throw Object.assign(new Error('nothing can be sent to the Contact of the answer'), { status: 500 });
   }
 
   /** An INVITE that is accepted becomes a dialog when the SIP server has said so: until then its name is taken as well. */

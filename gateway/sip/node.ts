@@ -27,8 +27,6 @@ export class SipNode extends EventEmitter<SipNodeEvents> {
   private up = false;
   private closed = false;
   private warned = false;
-  /** Addresses the SIP server listens on, as it told us: `proto/host:port`. */
-  hostports: string[] = [];
 
   constructor(readonly server: SipServerAddress, mediaServers: readonly MediaServerAddress[], pool: PoolOptions, guard: GuardOptions, private readonly log: Logger) {
     super();
@@ -43,7 +41,7 @@ export class SipNode extends EventEmitter<SipNodeEvents> {
         return;
       }
       this.up = true;
-      this.hostports = hostports.split(',');
+      srf.hostports = hostports.split(',');
       const { socket } = srf as unknown as { socket?: { setNoDelay?(on: boolean): void } };
       socket?.setNoDelay?.(true);
       log.info({ sipServer: name, listens: this.hostports }, 'SIP server connected');
@@ -71,6 +69,11 @@ export class SipNode extends EventEmitter<SipNodeEvents> {
   /** True when calls can be taken: SIP server connected, at least one media server in reach. */
   get ready(): boolean {
     return this.up && this.pool.ready;
+  }
+
+  /** Addresses the SIP server listens on, as it told us: `proto/host:port`. */
+  get hostports(): readonly string[] {
+    return this.srf.hostports;
   }
 
   get connected(): boolean {
