@@ -86,8 +86,8 @@ export class AgentPhone {
     socket.onRequest = (text) => this.hear(text);
   }
 
-  static async open(mediaPort: number): Promise<AgentPhone> {
-    return new AgentPhone(await RawSocket.open({ host: '127.0.0.1', port: 9 }), mediaPort);
+  static async open(mediaPort: number, host: string): Promise<AgentPhone> {
+    return new AgentPhone(await RawSocket.open({ host: '127.0.0.1', port: 9 }, 0, host), mediaPort);
   }
 
   get uri(): string {
