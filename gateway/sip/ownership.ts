@@ -4,8 +4,7 @@
  */
 import { isIP } from 'node:net';
 import type Srf from 'drachtio-srf';
-import { contactHasHost, splitList } from '../engines/sip-stack/index.js';
-import { hostOf } from './connected-party.js';
+import { contactHasHost, parseSipUri, splitList } from '../engines/sip-stack/index.js';
 import type { TrunkConfig, Trunks } from './trunks.js';
 
 /** A dialog as the library makes it; its types leave the response out. */
@@ -145,7 +144,7 @@ export class DialogOwners {
       return { trunk: this.trunks.of(address), addresses: [address] };
     }
     const { res } = dialog;
-    const addresses = [res.source_address, hostOf(dialog.req.uri), hostOf(uriOf(res))].filter((address) => isIP(address) !== 0);
+    const addresses = [res.source_address, hostIn(dialog.req.uri), hostIn(uriOf(res))].filter((address) => isIP(address) !== 0);
     return { trunk: addresses.map((address) => this.trunks.of(address)).find((trunk) => trunk !== undefined), addresses };
   }
 }
@@ -160,6 +159,8 @@ const isLeaving = ({ leftAt }: Owned): boolean => leftAt !== undefined && perfor
 
 /** An endpoint's dialog is the library's until its event socket has come; it ends one whose socket does not come. */
 const isBeingMade = ({ isNeeded, dialog }: Owned): boolean => !isNeeded && dialog.type === 'uac' && dialog.req.has('User-Agent') && dialog.req.get('User-Agent').startsWith('drachtio-fsmrf:');
+/** The host of an address, without its port. */
+export const hostIn = (uri: string): string => parseSipUri(uri)?.host ?? '';
 
 function uriOf(res: OwnedDialog['res']): string {
   return res.has('Contact') ? (/<([^<>]*)>/.exec(res.get('Contact'))?.[1] ?? res.get('Contact')) : '';
