@@ -5,7 +5,7 @@
 import { EventEmitter } from 'node:events';
 import Srf from 'drachtio-srf';
 import { canBeReached } from './asked.js';
-import { callIdOf, DialogOwners, type OwnedDialog, type Verdict } from './ownership.js';
+import { callIdOf, DialogOwners, hostIn, type OwnedDialog, type Verdict } from './ownership.js';
 import { respond } from './respond.js';
 import type { Trunks } from './trunks.js';
 
@@ -122,14 +122,37 @@ export class GuardedSrf extends Srf {
     const call = this.createUAC.bind(this) as (uri: string, options?: Srf.CreateUACOptions, progress?: Progress) => Promise<Srf.Dialog>;
     const guarded = (uri: string, options?: Srf.CreateUACOptions, progress: Progress = {}): Promise<Srf.Dialog> => {
       let over: Next = () => undefined;
+      const asked: string[] = [];
       const cbRequest = (error: unknown, req: Srf.SrfRequest | undefined) => {
         over();
-        if (req) over = this.owners.begin(callIdOf(req));
+        if (req) {
+          over = this.owners.begin(callIdOf(req));
+          asked.push(hostIn(req.uri));
+          // The library's own listener, which answers with our offer, is put there after this.
+          queueMicrotask(() => this.guardUpdates(req, asked));
+        }
         progress.cbRequest?.(error, req);
       };
-      return call(uri, options, { ...progress, cbRequest }).then((dialog) => this.reachable(dialog)).finally(() => over());
+      const cbProvisional = (res: Srf.SrfResponse) => {
+        asked.push(res.source_address);
+        progress.cbProvisional?.(res);
+      };
+      return call(uri, options, { ...progress, cbRequest, cbProvisional }).then((dialog) => this.reachable(dialog)).finally(() => over());
     };
     this.createUAC = guarded as never;
+  }
+
+  /** UPDATE before the answer to an INVITE: the library finds it by its Call-ID alone, and does not bring it before the guard. */
+  private guardUpdates(invite: Srf.SrfRequest, addresses: readonly string[]): void {
+    const emitter = invite as unknown as EventEmitter;
+    const usual = emitter.listeners('update') as ((req: Srf.SrfRequest, res: Srf.SrfResponse) => void)[];
+    emitter.removeAllListeners('update');
+    emitter.on('update', (req: Req, res: Srf.SrfResponse) => {
+      const verdict = this.owners.judgeEarly(req, addresses);
+      if (verdict !== 'admit') return this.keepOut(req, res, verdict);
+      if (usual.length === 0) return respond(res, 500, { headers: { 'Retry-After': '5' } });
+      for (const listener of usual) listener(req, res);
+    });
   }
 
   /** Nobody hears our ACK at a Contact to which nothing can be sent, nor our BYE: such an answer is none (docs/whose-call.md). */
@@ -154,6 +177,7 @@ export class GuardedSrf extends Srf {
     const over = req.stackDialogId ? () => undefined : this.owners.begin(callIdOf(req));
     const pending = { req, res };
     this.waiting.set(callIdOf(req), pending);
+    this.guardUpdates(req, [req.source_address]);
     const done = () => {
       over();
       if (this.waiting.get(callIdOf(req)) === pending) this.waiting.delete(callIdOf(req));
@@ -175,7 +199,7 @@ export class GuardedSrf extends Srf {
   private answerTo(req: Req, verdict: Exclude<Verdict, 'admit'>): number | undefined {
     switch (verdict) {
       case 'silence': return undefined;
-      case 'merged': return 482;
+      case 'merged': return req.method === 'INVITE' || req.method === 'SUBSCRIBE' ? 482 : 481;
       case 'foreign': return 403;
       // Within a dialog it is no scanner, and the SIP server lets no other offer through while one has no answer.
       case 'stranger': return this.options.strangers === 'refused' || (req.stackDialogId && req.method === 'INVITE') ? 403 : undefined;

@@ -114,9 +114,21 @@ export class DialogOwners {
       return isWithin(req, owned.dialog) ? 'admit' : 'merged';
     }
     // One that the SIP server knows and we do not: it has just come to be, or to its end. No call begins within it.
-    if (req.stackDialogId) return req.method === 'INVITE' ? 'merged' : 'admit';
+    if (req.stackDialogId && req.method !== 'INVITE') return 'admit';
     if (!trunk) return 'stranger';
+    if (req.stackDialogId) return 'merged';
     return (req.method === 'INVITE' || req.method === 'SUBSCRIBE') && this.isTaken(req) ? 'merged' : 'admit';
+  }
+
+  /**
+   * Asked for a request that belongs to an INVITE which has no answer yet.
+   * @param addresses where that came from, or went to
+   */
+  judgeEarly(req: Pick<Arriving, 'source_address'>, addresses: readonly string[]): 'admit' | 'stranger' | 'foreign' {
+    const trunk = this.trunks.of(req.source_address);
+    const party = { addresses, trunk: addresses.map((address) => this.trunks.of(address)).find((listed) => listed !== undefined) };
+    if (this.isOf(party, req.source_address, trunk)) return 'admit';
+    return trunk ? 'foreign' : 'stranger';
   }
 
   /**
