@@ -3,11 +3,15 @@
  * call, which stand in logs. Whatever they send, at whatever moment: the call goes on as if they were not there, and its
  * voices, its name and its end are nobody else's (docs/whose-call.md).
  */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { EventEmitter } from 'node:events';
+import pino from 'pino';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ScreenClient } from '../../gateway/demo/screen-client.js';
 import { header, offer, RawCall, RawSocket, status } from '../e2e/raw-sip.js';
 import { dialled } from '../e2e/support.js';
-import { Peers, until } from '../peers/index.js';
+import { SipNode } from '../../gateway/sip/node.js';
+import { Trunks } from '../../gateway/sip/trunks.js';
+import { freePort, Peers, sleep, until } from '../peers/index.js';
 import { startMediaServer, type MediaServer } from '../../gateway/engines/media-server/index.js';
 import { startSipServer, type SipServer } from '../../gateway/engines/sip-server/index.js';
 import { realEngines, TestGateway, type TestGatewayOptions } from '../support/gateway.js';
@@ -320,6 +324,23 @@ describe.each(['anchored', 'released'] as const)('a citizen’s call (%s)', (bri
     }
   });
 
+  it('to an agent’s phone that names another address for what follows: that one acts in it as well', async () => {
+    const other = await udp('127.0.0.5');
+    other.onRequest = (text) => text.startsWith('ACK ') || other.respond(text, '200 OK', {}, text.startsWith('INVITE ') ? offer(45_000) : '');
+    phone.answer = { Contact: other.contact };
+    guests.defer(() => (phone.answer = {}));
+    const scene = await sceneAt('ringing');
+    phone.pickUp();
+    await until(() => requestsTo(other).some((text) => text.startsWith('ACK ')), 'the ACK', 5_000, 5);
+    await screen.told('connected', { since: scene.since });
+    expect(status(await askAlone(other, forged(other, 'OPTIONS', phone.names())))).toBe(200);
+    expect(status(await askAlone(other, forged(other, 'BYE', phone.names())))).toBe(200);
+    await until(() => screen.shown === undefined, 'the screen to be empty', 5_000, 5);
+    await scene.call.hangup();
+    living.length = 0;
+    await allIsWell();
+  });
+
   describe('and answers by its name from elsewhere', () => {
     /** Everything that an answer can say, with our own branch. */
     function answerAll(sockets: readonly RawSocket[], invite: string): void {
@@ -488,5 +509,106 @@ describe.skipIf(realEngines)('whom nothing can be sent to', () => {
     await caller.stop();
     await nothingStays();
     expect(performance.now() - closedAt).toBeLessThan(64 * timers.t1Ms);
+  });
+});
+
+describe('what a listed trunk asks for', () => {
+  beforeAll(() => open());
+  afterAll(() => stage.stopAll());
+
+  it.each(['udp', 'tcp'] as const)('by %s at an address of an unknown kind, or with what nobody knows: it is told so', async (transport) => {
+    const trunk = await (transport === 'udp' ? udp : tcp)(ONE);
+    for (const method of ['OPTIONS', 'INVITE']) {
+      const content = method === 'INVITE' ? offer(45_100) : '';
+      for (const scheme of ['urn:service:sos', 'mailto:x@example.org', 'nobody:knows']) {
+        expect(status(await askAlone(trunk, trunk.request(method, scheme, { To: `<${uri()}>` }, content))), scheme).toBe(416);
+      }
+      const refusal = await askAlone(trunk, trunk.request(method, uri(), { Require: 'nobody-knows, timer' }, content));
+      expect([status(refusal), header(refusal, 'Unsupported')]).toEqual([420, 'nobody-knows']);
+    }
+    await gateway.untilEmpty();
+  });
+});
+
+describe.each(['silent', 'refused'] as const)('strangers (%s)', (strangers) => {
+  beforeAll(() => open('anchored', { strangers }));
+  afterAll(() => stage.stopAll());
+
+  it('hear nothing, or one 403 for each packet, whatever they send; some lines of the log name them, and all are counted', async () => {
+    const invites = () => gateway.metric(/^gateway_invites_refused_total\{cause="stranger"\}/);
+    const before = await invites();
+    const sockets = await Promise.all([STRANGER, '127.0.0.10', PHONES].map((host) => villain(host)));
+    const methods = ['INVITE', 'OPTIONS', 'REGISTER', 'SUBSCRIBE', 'MESSAGE', 'INFO', 'BYE', 'CANCEL', 'FOO'];
+    const rounds = 5;
+    const sent = new Map<RawSocket, string[]>(sockets.map((socket) => [socket, []]));
+    for (let round = 0; round < rounds; round += 1) {
+      for (const socket of sockets) {
+        for (const method of methods) {
+          const request = socket.request(method, uri(), {}, method === 'INVITE' ? offer(evilPort) : '');
+          sent.get(socket)!.push(request);
+          socket.send(request);
+        }
+        for (const rubbish of ['INVITE', '\0', 'GET / HTTP/1.1\r\n\r\n', 'SIP/2.0 200 OK\r\n\r\n', `OPTIONS ${uri()} SIP/2.0\r\n\r\n`]) socket.send(rubbish);
+      }
+    }
+    await ping();
+    // Nothing is repeated either: T1 is half a second.
+    await sleep(700);
+    await ping();
+    for (const socket of sockets) {
+      const requests = sent.get(socket)!;
+      if (strangers === 'silent') expect(socket.heard.map(({ text }) => text.split('\r\n', 1)[0])).toEqual([]);
+      else {
+        expect(requests.map((request) => answersTo(socket, request).map(status))).toEqual(requests.map(() => [403]));
+        expect(socket.heard).toHaveLength(requests.length);
+      }
+    }
+    await until(async () => (await invites()) - before === sockets.length * rounds, 'every INVITE to be counted');
+    const lines = log.filter((line) => line.includes('no trunk lists'));
+    for (const { host } of sockets) expect(lines.filter((line) => line.includes(`"from":"${host}"`))).toHaveLength(1);
+    await gateway.untilEmpty();
+  });
+
+  // Connections are the firewall’s part with a real server.
+  it.skipIf(realEngines)('who open connections without end take nobody’s place: a trunk’s is taken at once, theirs are closed', async () => {
+    const hosts = [STRANGER, '127.0.0.10'];
+    const theirs = (await Promise.allSettled(hosts.flatMap((host) => Array.from({ length: 300 }, () => villain(host, 'tcp'))))).flatMap((opened) => (opened.status === 'fulfilled' ? [opened.value] : []));
+    expect(theirs.length).toBeGreaterThan(0);
+    const began = performance.now();
+    const trunk = await tcp(ONE);
+    const call = await RawCall.make(trunk, { port: 45_100 } as RawSocket, dialled);
+    expect(performance.now() - began).toBeLessThan(1_000);
+    // None of them keeps its place by talking, nor by a message that has no end.
+    for (const socket of theirs) socket.send('OPTIONS sip:x SIP/2.0\r\nVia: ');
+    await until(() => theirs.every(({ closed }) => closed), 'the strangers’ connections to be closed', 9_000);
+    expect(theirs.flatMap(({ heard }) => heard)).toEqual([]);
+    expect(trunk.closed).toBe(false);
+    expect(await call.hangup()).toBe(200);
+    await gateway.untilEmpty();
+  });
+});
+
+/** drachtio-srf waits longer after each attempt in vain, without end if nobody sets one (3 s, gateway/sip/node.ts). */
+describe.skipIf(realEngines)('a SIP server that was away for long', () => {
+  it('is connected within three seconds of its coming back', async () => {
+    const port = await freePort();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    guests.defer(() => vi.useRealTimers());
+    const node = new SipNode({ host: PHONES, port, secret: { reveal: () => secret } } as never, [], {} as never, { trunks: new Trunks([]), strangers: 'silent' }, pino({ enabled: false }));
+    guests.defer(() => node.close());
+    const attempts = node.srf as unknown as EventEmitter;
+    let delay = 0;
+    for (let attempt = 0; attempt < 60; attempt += 1) {
+      ({ delay } = await new Promise<{ delay: number }>((resolve) => attempts.once('reconnecting', resolve)));
+      expect(delay).toBeLessThanOrEqual(3_000);
+      if (attempt < 59) vi.advanceTimersByTime(delay);
+    }
+    expect(delay).toBe(3_000);
+    const server = await startSipServer({ listen: { host: PHONES, port: 0 }, admin: { host: PHONES, port }, secret });
+    guests.defer(() => server.close());
+    const connected = new Promise<void>((resolve) => node.once('changed', resolve));
+    vi.advanceTimersByTime(delay);
+    await connected;
+    expect(node.connected).toBe(true);
   });
 });
