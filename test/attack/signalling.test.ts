@@ -30,6 +30,8 @@ const guests = new Peers();
 let gateway: TestGateway;
 let phone: AgentPhone;
 let screen: ScreenClient;
+/** Where attackers want the voice. */
+let evil: RawSocket;
 let enginesPid: number | undefined;
 let log: string[] = [];
 /** Names on the agent's screen. */
@@ -46,6 +48,7 @@ async function open(bridge: 'anchored' | 'released' = 'anchored', { colleagues =
   phone = stage.add(await AgentPhone.open(45_000, bridge === 'released' ? RELEASED_PHONES : PHONES));
   gateway = stage.add(await TestGateway.start({ agents: ['anna', ...colleagues].map((name) => ({ name, phone: phone.uri.replace('anna', name) })), trunks: trunks(bridge), logTo: { write: (line) => void log.push(line) }, ...options }));
   phone.gateway = gateway.sip;
+  evil = stage.add(await RawSocket.open(gateway.sip, evilPort, PHONES));
   screen = stage.add(await gateway.screen('anna'));
   screen.onPop = ({ name }) => shown.push(name ?? 'nobody');
   for (const name of colleagues) (stage.add(await gateway.screen(name))).onPop = (pop) => shown.push(pop.name ?? 'nobody');
@@ -157,6 +160,7 @@ async function goesOn(scene: Scene): Promise<void> {
 /** Nothing is left, nobody but citizens was shown, and no code but theirs was tried. */
 async function allIsWell(): Promise<void> {
   await gateway.untilEmpty();
+  expect(evil.heard).toHaveLength(0);
   expect(shown.filter((name) => !/^Citizen \d+$/.test(name))).toEqual([]);
   for (const outcome of ['refused', 'mistyped']) expect(await gateway.metric(new RegExp(`^gateway_codes_total.*${outcome}`))).toBe(0);
   expect(log.filter((line) => /unexpected|unhandled|effect failed|engines died|did not end in time/.test(line))).toEqual([]);
@@ -288,6 +292,21 @@ describe.each(['anchored', 'released'] as const)('a citizen’s call (%s)', (bri
         if (!own) expect(status(await hangUp(caller, invite, answer))).toBe(200);
         await gateway.untilEmpty();
       }
+    });
+
+    it('ACK of a call without an offer: only its caller’s own says where the voice goes', async () => {
+      const caller = await udp(ONE);
+      const media = await udp(ONE);
+      const others = [await villain(TWO), await villain(STRANGER), await villain(PHONES)];
+      const invite = caller.request('INVITE', uri(), {});
+      const answer = await caller.ask(invite);
+      const names = { invite, theirs: header(invite, 'From'), ours: header(answer, 'To', 't'), uri: /<([^>]+)>/.exec(header(answer, 'Contact', 'm'))![1]! };
+      for (const socket of others) socket.send(forged(socket, 'ACK', names));
+      await ping();
+      caller.send(caller.request('ACK', names.uri, { From: names.theirs, To: names.ours, 'Call-ID': callIdOf(invite), CSeq: `${seqOf(invite)} ACK` }, offer(media.port).replaceAll(PHONES, ONE)));
+      await until(() => media.heard.length > 5, 'the caller to hear the gateway');
+      expect(status(await askAlone(caller, caller.request('BYE', names.uri, { From: names.theirs, To: names.ours, 'Call-ID': callIdOf(invite), CSeq: `${seqOf(invite) + 1} BYE` })))).toBe(200);
+      await allIsWell();
     });
 
     it.each(moments)('%s: nothing is obeyed, and strangers hear nothing', async (moment) => {
