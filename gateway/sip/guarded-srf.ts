@@ -178,12 +178,28 @@ export class GuardedSrf extends Srf {
     const pending = { req, res };
     this.waiting.set(callIdOf(req), pending);
     this.guardUpdates(req, [req.source_address]);
+    this.guardCancels(req, pending);
     const done = () => {
       over();
       if (this.waiting.get(callIdOf(req)) === pending) this.waiting.delete(callIdOf(req));
     };
     req.on('cancel', done);
     (res as unknown as EventEmitter).once('finish', done);
+  }
+
+  /** A CANCEL means the INVITE of its own branch (RFC 3261 section 9.2); the library brings it to whichever has the Call-ID. */
+  private guardCancels(req: Req, pending: Pending): void {
+    const emitter = req as unknown as { emit(event: string, ...args: unknown[]): boolean };
+    const emit = emitter.emit.bind(req);
+    const guarded = (event: string, ...args: unknown[]): boolean => {
+      if (event !== 'cancel' || branchOf(args[0] as Pick<Req, 'get'>) === branchOf(req)) return emit(event, ...args);
+      // The library forgets the INVITE as soon as it has told it.
+      queueMicrotask(() => {
+        if (this.waiting.get(callIdOf(req)) === pending) req.agent.mapServer.get(req.socket)?.pendingNetworkInvites.set(callIdOf(req), pending);
+      });
+      return false;
+    };
+    emitter.emit = guarded;
   }
 
   private keepOut(req: Req, res: Srf.SrfResponse, verdict: Exclude<Verdict, 'admit'>): void {
@@ -214,3 +230,5 @@ export class GuardedSrf extends Srf {
     else pending?.delete(callIdOf(req));
   }
 }
+
+const branchOf = (message: Pick<Srf.SrfRequest, 'get'>): string => /;\s*branch\s*=\s*([^\s;,]+)/i.exec(message.get('Via'))?.[1] ?? '';
