@@ -88,7 +88,7 @@ describe('media as described', () => {
     await until(() => media.spoken >= 10, 'the citizen to talk');
     await media.press(`${code}#`, call.remoteMedia);
     await identified(name);
-    await until(() => media.voices > 25, 'the agent to be heard');
+    await until(() => media.voices > 10, 'the agent to be heard');
     expect(stranger.received).toBe(0);
     await call.hangup();
   });
@@ -102,7 +102,7 @@ describe('media as described', () => {
     }],
     ['a steady voice for long', async (stranger, at) => {
       stranger.speak(at);
-      await until(() => stranger.spoken > 100, 'the stranger to talk');
+      await until(() => stranger.spoken > 50, 'the stranger to talk');
     }],
     ['keys as a telephone sends them', (stranger, at) => stranger.press(`${attackers}#`, at)],
     ['keys of ever new streams', (stranger, at) => stranger.spray(`${attackers}#`, [at], { repeat: 10, newStreams: true })],
@@ -113,7 +113,7 @@ describe('media as described', () => {
       }
     }],
     ['whole codes in bursts', async (stranger, at) => {
-      for (let n = 0; n < 150; n++) {
+      for (let n = 0; n < 50; n++) {
         await stranger.spray(`${attackers}#`, [at], { repeat: 2, pauseMs: 0 });
         await sleep(10);
       }
@@ -143,11 +143,11 @@ describe('media as described', () => {
     media.hush();
     const moved = guests.add(await RtpSender.open(TRUNK));
     expect(await call.ask('INVITE', {}, moved.sdp())).toBe(200);
-    await until(() => moved.voices > 25, 'the agent to be heard at the new port');
+    await until(() => moved.voices > 10, 'the agent to be heard at the new port');
     const before = heardByAgents;
     await Promise.all([stranger.spray(`${attackers}#`, [call.remoteMedia]), (async () => {
       stranger.speak(call.remoteMedia);
-      await until(() => stranger.spoken > 60, 'the stranger to talk');
+      await until(() => stranger.spoken > 40, 'the stranger to talk');
     })()]);
     expect(heardByAgents).toBe(before);
     moved.speak(call.remoteMedia);
@@ -213,16 +213,27 @@ describe('media of a trunk with addresses of its own for it', () => {
   });
 });
 
-// FreeSWITCH cannot be told from where it may learn: there it is a matter of the firewall (docs/docker.md).
-describe.skipIf(realEngines)('media that is learned', () => {
+describe('media that is learned', () => {
   beforeAll(() => open({ mediaSource: 'learn' }));
   afterAll(() => stage.stopAll());
   afterEach(onlyCitizens);
 
-  it.each([['a steady voice', false], ['keys as a telephone sends them', true]])('behind a NAT, a stranger with %s first: the citizen is heard, and hears', async (_what, keys) => {
+  it('behind a NAT, and nobody else there: the citizen is heard, and hears', async () => {
+    const { media, sip, name, code } = await scene();
+    const call = await RawCall.make(sip, media as never, dialled, {}, media.sdp(PRIVATE));
+    media.speak(call.remoteMedia);
+    await until(() => media.received > 5, 'the media server to be heard');
+    await media.press(`${code}#`, call.remoteMedia);
+    await identified(name);
+    await until(() => media.voices > 10, 'the agent to be heard');
+    await call.hangup();
+  });
+
+  // FreeSWITCH cannot be told from where it may learn: there it is a matter of the firewall (docs/docker.md).
+  it.skipIf(realEngines).each([['a steady voice', false], ['keys', true]])('behind a NAT, a stranger with %s first: the citizen is heard, and hears', async (_what, keys) => {
     const { media, sip, stranger, name, code } = await scene();
     const call = await RawCall.make(sip, media as never, dialled, {}, media.sdp(PRIVATE));
-    if (keys) await stranger.press(`${attackers}#`, call.remoteMedia);
+    if (keys) await stranger.spray(`${attackers}#`, [call.remoteMedia]);
     stranger.speak(call.remoteMedia);
     await until(() => stranger.spoken > 50, 'the stranger to talk');
     expect(media.received).toBe(0);
@@ -235,12 +246,12 @@ describe.skipIf(realEngines)('media that is learned', () => {
     const neighbour = guests.add(await RtpSender.open(TRUNK));
     expect(await call.ask('INVITE', {}, media.sdp(PRIVATE))).toBe(200);
     neighbour.speak(call.remoteMedia);
-    await until(() => neighbour.spoken > 60, 'the neighbour to talk');
+    await until(() => neighbour.spoken > 35, 'the neighbour to talk');
     expect(stranger.received + neighbour.received).toBe(0);
     await call.hangup();
   });
 
-  it('no key of a source counts that is not known yet', async () => {
+  it.skipIf(realEngines)('no key of a source counts that is not known yet', async () => {
     const { media, sip, name, code } = await scene();
     const call = await RawCall.make(sip, media as never, dialled, {}, media.sdp(PRIVATE));
     // Of ever new streams none becomes known.
