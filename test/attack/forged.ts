@@ -2,8 +2,10 @@
 import { body, header, offer, RawSocket, status, unique, type Address } from '../e2e/raw-sip.js';
 import { until } from '../peers/index.js';
 
-/** Where attackers want the voice: nobody is there, and no message of the gateway may ever name it. */
-export const evilPort = 45_998;
+/** Where attackers want the voice, below the ports that the system gives out: no message of the gateway may ever name it. */
+export const evilHost = '127.0.0.9';
+export const evilPort = 9_998;
+export const evilOffer = offer(evilPort).replaceAll('127.0.0.1', evilHost);
 
 /** One leg of a call as SIP names it. */
 export interface Names {
@@ -42,14 +44,14 @@ function ackOf(invite: string, answer: string): string {
 /** An INVITE that begins something and has the Call-ID of a leg, and a tag of it. */
 export function inviteNamed(socket: RawSocket, names: Names, tag: 'theirs' | 'ours', cseq: number): string {
   const uri = `sip:+31201234567@${socket.target.host}:${socket.target.port}`;
-  return socket.request('INVITE', uri, { 'Call-ID': callIdOf(names.invite), From: names[tag], CSeq: `${cseq} INVITE` }, offer(evilPort));
+  return socket.request('INVITE', uri, { 'Call-ID': callIdOf(names.invite), From: names[tag], CSeq: `${cseq} INVITE` }, evilOffer);
 }
 
 /** How requests within a dialog are forged, by method. `undefined`: nobody answers such a one. */
 const forgeries: Record<string, { lines?: (names: Names) => Record<string, string>; content?: string }> = {
   INFO: { lines: () => ({ 'Content-Type': 'application/dtmf-relay' }), content: 'Signal=1\r\nDuration=160\r\n' },
-  UPDATE: { content: offer(evilPort) },
-  INVITE: { content: offer(evilPort) },
+  UPDATE: { content: evilOffer },
+  INVITE: { content: evilOffer },
   REFER: { lines: () => ({ 'Refer-To': '<sip:evil@127.0.0.9:9>' }) },
   PRACK: { lines: ({ invite }) => ({ RAck: `1 ${seqOf(invite)} INVITE` }) },
   NOTIFY: { lines: () => ({ Event: 'refer', 'Subscription-State': 'terminated' }) },
@@ -57,7 +59,7 @@ const forgeries: Record<string, { lines?: (names: Names) => Record<string, strin
   OPTIONS: {},
   SUBSCRIBE: { lines: () => ({ Event: 'dialog' }) },
   CANCEL: { lines: ({ invite }) => ({ Via: header(invite, 'Via', 'v'), CSeq: `${seqOf(invite)} CANCEL`, To: bare(header(invite, 'To', 't')) }) },
-  ACK: { lines: ({ invite }) => ({ CSeq: `${seqOf(invite)} ACK` }), content: offer(evilPort) },
+  ACK: { lines: ({ invite }) => ({ CSeq: `${seqOf(invite)} ACK` }), content: evilOffer },
   BYE: {},
 };
 export const forgedMethods = Object.keys(forgeries);

@@ -33,7 +33,8 @@ interface Wire {
 
 async function udpWire(port: number, host: string): Promise<Wire> {
   const socket = dgram.createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
-  await new Promise<void>((resolve) => socket.bind(port, host, resolve));
+  socket.bind(port, host);
+  await once(socket, 'listening');
   socket.on('error', () => undefined);
   const wire: Wire = {
     port: socket.address().port, onMessage: () => undefined,
