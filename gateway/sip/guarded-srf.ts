@@ -209,6 +209,10 @@ export class GuardedSrf extends Srf {
     const status = req.method === 'ACK' ? undefined : this.answerTo(req, verdict);
     if (status !== undefined) respond(res, status);
     if (req.method === 'INVITE') this.forget(req);
+    // The embedded SIP server lets no such BYE through; a real one has ended the dialog at it and will tell of no other.
+    // Better a call that ends than a screen that stays lit when its caller is gone.
+    const dialog = req.method === 'BYE' && req.stackDialogId ? this.owners.of(req.stackDialogId) : undefined;
+    if (dialog) this.lose(dialog);
   }
 
   /** @returns undefined for no answer at all */

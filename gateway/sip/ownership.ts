@@ -56,6 +56,11 @@ export class DialogOwners {
     remove(this.byCallId, dialog.sip.callId, dialog);
   }
 
+  /** The dialog that lives by this id of the SIP server's. */
+  of(id: string): OwnedDialog | undefined {
+    return this.dialogs.get(id)?.dialog;
+  }
+
   has(dialog: OwnedDialog): boolean {
     return this.dialogs.get(dialog.id)?.dialog === dialog;
   }
