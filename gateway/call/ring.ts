@@ -47,7 +47,7 @@ export async function ringPhone(srf: Srf, options: RingOptions): Promise<Srf.Dia
   const giveUp = (why: 'no_answer' | 'cancelled') => {
     if (givenUp) return;
     givenUp = why;
-    request?.cancel(() => undefined);
+    cancel(request);
     stopWaiting(new RingError(why));
   };
   if (options.signal.aborted) throw new RingError('cancelled');
@@ -58,7 +58,7 @@ export async function ringPhone(srf: Srf, options: RingOptions): Promise<Srf.Dia
     // The library calls this with (error, request) although its types say (request).
     cbRequest: (...args: unknown[]) => {
       request = args[1] as Srf.SrfRequest | undefined;
-      if (givenUp) request?.cancel(() => undefined);
+      if (givenUp) cancel(request);
     },
   };
   const inviting = srf.createUAC(options.uri, { localSdp: options.offer, headers: { From: options.from, Allow: allowedOfUs, Supported: 'replaces', ...options.headers } }, progress);
@@ -90,6 +90,15 @@ export async function ringPhone(srf: Srf, options: RingOptions): Promise<Srf.Dia
   } finally {
     clearTimeout(timer);
     options.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** The library throws when the connection to the SIP server is gone, and with it what was to be cancelled. */
+function cancel(request: Srf.SrfRequest | undefined): void {
+  try {
+    request?.cancel(() => undefined);
+  } catch {
+    // Nobody is there to tell.
   }
 }
 
