@@ -13,6 +13,9 @@ export type StrayKind = (typeof strayKinds)[number];
 export interface Stray {
   /** Tells it from all others of its kind, at the next look too. */
   readonly id: string;
+  /** Whose it is, for the log, where that is known. */
+  readonly callId?: string;
+  readonly agent?: string;
   /** Ends or clears it. */
   end(): void;
 }
@@ -40,34 +43,45 @@ const usualEveryMs = 5_000;
 const lookMs = 3_000;
 /** Strays of one kind that are ended at one look; the others come next. */
 const mostAtOnce = 100;
+/** A look that comes so much later than it should, in ms, comes after a standstill of the process: what happened meanwhile has not been heard yet. */
+const lateMs = 1_000;
+/** Longest id in the log: some are as a peer chose them. */
+const mostIdLetters = 200;
+
+/** By the clock that cannot be set, and by the one that counts on while a machine is paused. */
+interface Moment { readonly steady: number; readonly wall: number }
+const thisMoment = (): Moment => ({ steady: performance.now(), wall: Date.now() });
+const msSince = ({ steady, wall }: Moment): number => Math.max(performance.now() - steady, Date.now() - wall);
 
 export class Watchman {
   /** At how many looks in a row each stray was seen. */
   private before = new Map<StrayKind, ReadonlyMap<string, number>>();
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
-  private lookedAt = 0;
 
   constructor(private readonly options: WatchmanOptions) {
     this.next();
   }
 
-  /** One look. What was alone at those before as well is ended. */
-  async look(): Promise<void> {
-    const now = performance.now();
-    // After a standstill of the process everything looks odd for a moment.
-    const isLate = now - this.lookedAt > 2 * this.everyMs + lookMs;
-    this.lookedAt = now;
-    const before = isLate ? new Map<StrayKind, ReadonlyMap<string, number>>() : this.before;
+  /**
+   * One look. What was alone at those before as well is ended.
+   * @param asked when it was asked for: a look that comes late, or takes too long, counts for nothing, and those before it neither
+   * @param waitMs how long it was to wait then
+   */
+  async look(asked: Moment = thisMoment(), waitMs = 0): Promise<void> {
+    const { before } = this;
+    this.before = new Map();
+    if (msSince(asked) > waitMs + lateMs) return;
+    const stoodStill = (): boolean => msSince(asked) > waitMs + lookMs + lateMs;
     const seen = new Map<StrayKind, ReadonlyMap<string, number>>();
     await Promise.all(this.options.borders.map(async (border) => {
       const strays = await this.ask(border);
-      if (!strays || this.closed) return;
+      if (!strays || this.closed || stoodStill()) return;
       const times = new Map(strays.map(({ id }) => [id, (before.get(border.kind)?.get(id) ?? 0) + 1]));
       seen.set(border.kind, times);
       for (const stray of strays.filter(({ id }) => times.get(id)! >= (border.looks ?? 2)).slice(0, mostAtOnce)) this.end(border.kind, stray);
     }));
-    this.before = seen;
+    if (!stoodStill()) this.before = seen;
   }
 
   close(): void {
@@ -81,7 +95,9 @@ export class Watchman {
 
   private next(): void {
     if (this.closed) return;
-    this.timer = setTimeout(() => void this.look().finally(() => this.next()), this.everyMs);
+    const { everyMs } = this;
+    const asked = thisMoment();
+    this.timer = setTimeout(() => void this.look(asked, everyMs).finally(() => this.next()), everyMs);
     this.timer.unref();
   }
 
@@ -100,12 +116,13 @@ export class Watchman {
   }
 
   private end(kind: StrayKind, stray: Stray): void {
+    const { id, callId, agent } = stray;
     this.options.counted(kind);
-    this.options.log.error({ kind, stray: stray.id }, 'something stood alone, and was ended: this is a fault, please report it');
+    this.options.log.error({ kind, stray: id.slice(0, mostIdLetters), ...(callId !== undefined && { callId }), ...(agent !== undefined && { agent }) }, 'something stood alone, and was ended: this is a fault, please report it');
     try {
       stray.end();
     } catch (error) {
-      this.options.log.error({ kind, stray: stray.id, err: error }, 'what stood alone could not be ended');
+      this.options.log.error({ kind, stray: id.slice(0, mostIdLetters), err: error }, 'what stood alone could not be ended');
     }
   }
 }
