@@ -38,6 +38,8 @@ import { WaitLimit, waitLimitMs } from './wait-limit.js';
 const maxSetbacks = 3;
 /** A code whose turn takes longer than this is being checked audibly, in ms. */
 const checkingAfterMs = 800;
+/** Longer than a call takes to be answered, or to be taken down, whatever goes wrong, in ms. */
+const longestStepMs = 60_000;
 /** How often a screen that shows the call is told that it is still there, in ms. */
 const leaseRenewalMs = 3_000;
 
@@ -71,6 +73,7 @@ export class Call implements LiveCall, HandedOverCall {
   /** Of a call that nobody made here. */
   private calledFrom: string | undefined;
   private leaseTimer: NodeJS.Timeout | undefined;
+  private readonly beganAt = performance.now();
   private readonly takeDown: Promise<unknown>[] = [];
   private readonly events: CallEvent[] = [];
   private readonly sessions: HeldSessions;
@@ -356,13 +359,22 @@ export class Call implements LiveCall, HandedOverCall {
     this.handle({ type: event });
   }
 
-  /** Its caller's dialog is over, and it was not told: for the watchman. */
-  get isWithoutCaller(): boolean {
-    return this.leg !== undefined && this.stateName !== 'ended' && !isAlive(this.leg.dialog);
+  /**
+   * For the watchman: nothing can come of this call any more, and it was not told. Its caller's dialog is over, nobody is
+   * there nor to be called back, or its beginning or its end takes longer than they can.
+   */
+  get isAstray(): boolean {
+    const { leg, state: { name } } = this;
+    if (name === 'ended') return performance.now() - this.endedAt > longestStepMs;
+    if (leg) return !isAlive(leg.dialog);
+    if (name === 'arriving') return performance.now() - this.beganAt > longestStepMs;
+    return name !== 'promised' && name !== 'callingBack';
   }
 
-  callerIsGone(): void {
-    this.handle({ type: 'callerHungUp' });
+  endAstray(): void {
+    if (this.state.name !== 'ended') return this.handle(this.leg ? { type: 'callerHungUp' } : { type: 'crashed' });
+    this.incoming.tenant.desk.leave(this.id);
+    this.finish(this.state.reason ?? 'internalError');
   }
 
   /** Ends the call because this node stops. What it has promised goes to another node, where that can be. */
@@ -708,7 +720,6 @@ export class Call implements LiveCall, HandedOverCall {
   }
 
   private close(reason: EndReason): void {
-    const identity = this.state.identity === 'verified' ? 'verified' : 'unidentified';
     const { feedback, desk } = this.incoming.tenant;
     this.callingBack.close();
     if (this.state.shown) feedback.done(this.id);
@@ -718,12 +729,18 @@ export class Call implements LiveCall, HandedOverCall {
     void Promise.allSettled(this.takeDown).then(async () => {
       // A leg that came up while the call was ending adds its own step.
       await Promise.allSettled(this.takeDown);
-      const seconds = (Date.now() - this.startedAt) / 1000;
-      this.context.metrics.callEnded(reason, identity, seconds);
-      this.happened({ type: 'call.ended', reason, seconds: Math.round(seconds) });
-      this.log.info({ reason, seconds: Math.round(seconds * 10) / 10 }, 'call ended');
-      this.markFinished();
+      this.finish(reason);
     });
+  }
+
+  private finish(reason: EndReason): void {
+    if (this.isFinished) return;
+    const identity = this.state.identity === 'verified' ? 'verified' : 'unidentified';
+    const seconds = (Date.now() - this.startedAt) / 1000;
+    this.context.metrics.callEnded(reason, identity, seconds);
+    this.happened({ type: 'call.ended', reason, seconds: Math.round(seconds) });
+    this.log.info({ reason, seconds: Math.round(seconds * 10) / 10 }, 'call ended');
+    this.markFinished();
   }
 
   private tellCaller(): void {

@@ -61,7 +61,7 @@ export function bordersOf(watched: Watched): Border[] {
     },
     {
       kind: 'call',
-      look: () => [...watched.calls()].filter((call) => call.isWithoutCaller).map((call): Stray => ({ id: call.id, end: () => call.callerIsGone() })),
+      look: () => [...watched.calls()].filter((call) => call.isAstray).map((call): Stray => ({ id: call.id, callId: call.id, end: () => call.endAstray() })),
     },
     {
       kind: 'place',
