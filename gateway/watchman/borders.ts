@@ -28,6 +28,12 @@ export interface Watched {
 export function bordersOf(watched: Watched): Border[] {
   const { nodes, nodeId, tenants, screens, farScreens, sipEngine } = watched;
   const isLive = (callId: string): boolean => watched.call(callId) !== undefined;
+  const hasAgent = (callId: string, agent: string): boolean => watched.call(callId)?.involves(agent) ?? false;
+  /** @returns undefined when the desk cannot say */
+  const seatedAt = async (desk: TenantRoom['desk']): Promise<ReadonlyMap<string, string | undefined> | undefined> => {
+    const view = watched.desksCanSay() ? await desk.snapshot().catch(() => undefined) : undefined;
+    return view && new Map(view.seats.map(({ agent, callId }) => [agent, callId]));
+  };
   return [
     {
       kind: 'dialog',
@@ -65,24 +71,37 @@ export function bordersOf(watched: Watched): Border[] {
     },
     {
       kind: 'place',
-      look: () => (watched.desksCanSay() ? tenants : []).flatMap(({ desk }) => [...desk.waitingCalls].filter((callId) => !isLive(callId)).map((callId): Stray => ({ id: callId, end: () => desk.leave(callId) }))),
+      look: () => (watched.desksCanSay() ? tenants : []).flatMap(({ desk }) => [...desk.waitingCalls].filter((callId) => !isLive(callId)).map((callId): Stray => ({ id: callId, callId, end: () => desk.leave(callId) }))),
     },
     {
       kind: 'seat',
       look: async () => (await Promise.all((watched.desksCanSay() ? tenants : []).map(async ({ desk }) => {
         const { seats } = await desk.snapshot();
-        return seats.flatMap(({ agent, callId, callNode }): Stray[] => (callId === undefined || callNode !== nodeId || isLive(callId) ? [] : [{ id: `${agent} ${callId}`, end: () => desk.free(agent, callId, 'moved') }]));
+        return seats.flatMap(({ agent, callId, callNode }): Stray[] => (callId === undefined || callNode !== nodeId || hasAgent(callId, agent) ? [] : [{ id: `${agent} ${callId}`, agent, callId, end: () => desk.free(agent, callId, 'moved') }]));
       }))).flat(),
     },
     {
       kind: 'screen',
       // What a call shows is leased, and goes by itself (ten seconds): only what outlives that is a fault.
       looks: 4,
-      look: () => tenants.flatMap(({ config: { agents } }) => agents.flatMap(({ name: agent }): Stray[] => {
-        const callId = screens.callOn(agent);
-        if (callId === undefined || !screens.isPresent(agent) || isLive(callId) || farScreens.isOfOtherNode(agent, callId)) return [];
-        return [{ id: `${agent} ${callId}`, end: () => screens.clear(agent, callId, 'leaseEnded') }];
-      })),
+      look: async () => (await Promise.all(tenants.map(async ({ config: { agents }, desk }) => {
+        const shown = (agent: string): string | undefined => (screens.isPresent(agent) ? screens.callOn(agent) : undefined);
+        if (agents.every(({ name }) => shown(name) === undefined)) return [];
+        const seated = await seatedAt(desk);
+        return agents.flatMap(({ name: agent }): Stray[] => {
+          const callId = shown(agent);
+          if (callId === undefined) return [];
+          const isOfOtherNode = farScreens.isOfOtherNode(agent, callId);
+          const hasThem = hasAgent(callId, agent);
+          if ((isOfOtherNode || hasThem) && (!seated || seated.get(agent) === callId)) return [];
+          const end = (): void => {
+            // A call that thinks it has this agent asks the desk before it is shown again.
+            if (!isOfOtherNode && !hasThem) farScreens.clear(agent, callId, 'leaseEnded');
+            screens.clear(agent, callId, 'leaseEnded');
+          };
+          return [{ id: `${agent} ${callId}`, agent, callId, end }];
+        });
+      }))).flat(),
     },
   ];
 }
