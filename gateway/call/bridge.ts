@@ -48,6 +48,8 @@ export interface Bridge {
    * @throws MediaError; the two go on as they did when `mediaIsFree` is still true then, and hear nobody when it is not
    */
   toAnchored(): Promise<void>;
+  /** Says until when the agent's side is needed (`MediaEndpoint.hold`). */
+  hold(isNeeded: () => boolean): void;
   /** Frees what the bridge made for the agent's side. Idempotent. */
   close(): Promise<void>;
 }
@@ -138,6 +140,10 @@ export class AnchoredBridge implements Bridge {
     return Promise.resolve();
   }
 
+  hold(isNeeded: () => boolean): void {
+    this.agentEndpoint.hold(isNeeded);
+  }
+
   close(): Promise<void> {
     return this.agentEndpoint.destroy();
   }
@@ -160,6 +166,7 @@ export class ReleasedBridge implements Bridge {
   private callerMoved = false;
   private meeting: Promise<void> | undefined;
   private anchoring: Promise<void> | undefined;
+  private isNeeded: (() => boolean) | undefined;
   private readonly closing = new AbortController();
 
   /**
@@ -243,6 +250,7 @@ export class ReleasedBridge implements Bridge {
     const { signal } = this.closing;
     const fallback = await AnchoredBridge.make(this.caller, this.pool, this.source, this.holdMusic);
     this.fallback = fallback;
+    if (this.isNeeded) fallback.hold(this.isNeeded);
     if (signal.aborted) {
       await fallback.close();
       throw gaveUp();
@@ -308,6 +316,10 @@ export class ReleasedBridge implements Bridge {
     } finally {
       this.joining = false;
     }
+  }
+
+  hold(isNeeded: () => boolean): void {
+    this.isNeeded = isNeeded;
   }
 
   async close(): Promise<void> {

@@ -689,6 +689,7 @@ export class Call implements LiveCall, HandedOverCall {
     const { leg } = this;
     if (!leg) return;
     const { endpoint } = leg;
+    endpoint.hold(() => !this.isFinished && this.leg === leg && leg.endpoint === endpoint);
     endpoint.gone.addEventListener('abort', () => {
       if (this.leg === leg && leg.endpoint === endpoint) this.onEndpointGone();
     }, { once: true });

@@ -104,6 +104,7 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
       throw new RingError('cancelled');
     }
     this.bridge = bridge;
+    bridge.hold(() => this.bridge === bridge && !this.ended && !this.rooms.isOver());
     if (bridge instanceof AnchoredBridge) {
       bridge.gone.addEventListener('abort', () => {
         if (this.joined && !this.ended) this.emit('mediaLost');

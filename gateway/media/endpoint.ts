@@ -52,6 +52,7 @@ export class MediaEndpoint {
   /** In the conversation of another endpoint. */
   private isGuest = false;
   private isLookingAgain = false;
+  private wanted: (() => boolean) | undefined;
 
   /**
    * @param endpoint a ready fsmrf endpoint, owned from here on
@@ -293,6 +294,19 @@ export class MediaEndpoint {
       this.log.warn({ endpoint: this.uuid, err: error }, 'endpoint did not end as asked; ending its SIP dialog');
       if (dialog) await bounded(Promise.resolve(dialog.destroy()), this.limits.commandTimeoutMs, 'bye').catch(() => undefined);
     }
+  }
+
+  /**
+   * Says what it is for, so that it can be found when nothing wants it any more (gateway/watchman).
+   * @param isNeeded false from the moment on in which it ought to be gone
+   */
+  hold(isNeeded: () => boolean): void {
+    this.wanted = isNeeded;
+  }
+
+  /** Whoever had it is over, and has not ended it. */
+  get isForgotten(): boolean {
+    return !this.gone.aborted && this.wanted?.() === false;
   }
 
   /** The media server does not have it any more, and did not say so. */

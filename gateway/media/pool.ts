@@ -164,6 +164,11 @@ export class MediaPool extends EventEmitter<{ changed: [] }> {
     for (const { ready } of this.links.values()) for (const { uuid } of ready) yield uuid;
   }
 
+  /** Endpoints that nothing here wants any more, and that nobody has ended. */
+  *forgottenEndpoints(): Iterable<MediaEndpoint> {
+    for (const { ready } of this.links.values()) for (const endpoint of ready) if (endpoint.isForgotten) yield endpoint;
+  }
+
   /** Endpoints whose media server says that it has no such channel. Servers that do not answer say nothing. */
   async lostEndpoints(): Promise<MediaEndpoint[]> {
     const lost = await Promise.all([...this.links.values()].map(async (link) => {

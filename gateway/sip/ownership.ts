@@ -23,6 +23,8 @@ interface Party {
 interface Owned {
   readonly dialog: OwnedDialog;
   readonly party: Party;
+  /** When it came to be, by the process's clock. */
+  readonly since: number;
   /** Whether something here wants it still; undefined as long as nobody has said what it is for. */
   isNeeded?: () => boolean;
   /** When its BYE was sent, by the process's clock. */
@@ -45,7 +47,7 @@ export class DialogOwners {
   /** @returns false for one that would take another one's place, which stays */
   add(dialog: OwnedDialog): boolean {
     if (this.dialogs.has(dialog.id)) return false;
-    this.dialogs.set(dialog.id, { dialog, party: this.partyOf(dialog) });
+    this.dialogs.set(dialog.id, { dialog, party: this.partyOf(dialog), since: performance.now() });
     add(this.byCallId, dialog.sip.callId, dialog);
     return true;
   }
@@ -174,8 +176,12 @@ const isWithin = (req: Pick<Srf.SrfRequest, 'getParsedHeader'>, { sip }: OwnedDi
 
 const isLeaving = ({ leftAt }: Owned): boolean => leftAt !== undefined && performance.now() - leftAt < byeMs;
 
+/** The library gives an endpoint's event socket four seconds to come, in ms; this is longer than that, and than the end of its dialog. */
+const makingMs = 60_000;
+
 /** An endpoint's dialog is the library's until its event socket has come; it ends one whose socket does not come. */
-const isBeingMade = ({ isNeeded, dialog }: Owned): boolean => !isNeeded && dialog.type === 'uac' && dialog.req.has('User-Agent') && dialog.req.get('User-Agent').startsWith('drachtio-fsmrf:');
+const isBeingMade = ({ isNeeded, dialog, since }: Owned): boolean => !isNeeded && performance.now() - since < makingMs && dialog.type === 'uac' && dialog.req.has('User-Agent') && dialog.req.get('User-Agent').startsWith('drachtio-fsmrf:');
+
 /** The host of an address, without its port. */
 export const hostIn = (uri: string): string => parseSipUri(uri)?.host ?? '';
 

@@ -54,7 +54,10 @@ export function bordersOf(watched: Watched): Border[] {
     },
     {
       kind: 'endpoint',
-      look: async () => (await Promise.all(nodes.map(({ pool }) => pool.lostEndpoints()))).flat().map((endpoint): Stray => ({ id: endpoint.uuid, end: () => endpoint.lose() })),
+      look: async () => [
+        ...(await Promise.all(nodes.map(({ pool }) => pool.lostEndpoints()))).flat().map((endpoint): Stray => ({ id: endpoint.uuid, end: () => endpoint.lose() })),
+        ...nodes.flatMap(({ pool }) => [...pool.forgottenEndpoints()]).map((endpoint): Stray => ({ id: endpoint.uuid, end: () => void endpoint.destroy() })),
+      ],
     },
     {
       kind: 'channel',
