@@ -9,7 +9,7 @@ import type { MediaEndpoint } from '../../gateway/media/endpoint.js';
 import type { OwnedDialog } from '../../gateway/sip/ownership.js';
 import type { AgentScreens } from '../../gateway/screen/screens.js';
 import type { Engines } from '../../gateway/engines/spawn.js';
-import { RawCall, RawSocket } from '../e2e/raw-sip.js';
+import { offer, RawCall, RawSocket, status } from '../e2e/raw-sip.js';
 import { dialled } from '../e2e/support.js';
 import { Peers, until } from '../peers/index.js';
 import { realEngines, TestGateway } from '../support/gateway.js';
@@ -67,9 +67,13 @@ async function isFound(kind: StrayKind): Promise<void> {
   expect(errors.some((line) => line.includes(`"kind":"${kind}"`) && (JSON.parse(line) as { level: number }).level === 50)).toBe(true);
 }
 
+const raw = async (acknowledge = true): Promise<RawCall> => RawCall.make(guests.add(await RawSocket.open(gateway.sip)), guests.add(await RawSocket.open(gateway.sip)), dialled, {}, undefined, acknowledge);
+/** The call that is not among these. */
+const newest = (...others: Call[]): Promise<Call> => until(() => [...inside.reception.all()].find((call) => !others.includes(call)), 'another call', 5_000);
+
 /** Somebody who talks with the agent. */
 async function talking(): Promise<{ caller: RawCall; call: Call }> {
-  const caller = await RawCall.make(guests.add(await RawSocket.open(gateway.sip)), guests.add(await RawSocket.open(gateway.sip)), dialled);
+  const caller = await raw();
   const before = screen.heard.filter(({ message }) => message.type === 'connected').length;
   await caller.press('0#');
   await screen.told('connected', { count: before + 1, timeoutMs: 20_000 });
@@ -182,6 +186,119 @@ describe('a fault leaves', () => {
   });
 });
 
+describe('a fault', () => {
+  afterEach(() => gateway.untilEmpty(15_000));
+
+  it('puts a call on the screen of an agent who has another one: that one is shown again', async () => {
+    const { caller, call } = await talking();
+    const other = await raw();
+    const theirs = await newest(call);
+    inside.screens.offer('anna', { callId: theirs.id, service: 'Burgerzaken', language: 'nl', identified: 'none', waitedMs: 0, canIdentify: false });
+    inside.screens.reveal('anna', { callId: theirs.id, revealId: 'of a fault', identity: null });
+    await until(() => screen.shown?.callId === theirs.id, 'the wrong call on the screen', 5_000);
+    const before = await counted('screen');
+    await looks(3);
+    expect(await counted('screen')).toBe(before);
+    await looks(1);
+    expect(await counted('screen')).toBe(before + 1);
+    expect(inside.screens.callOn('anna')).toBeUndefined();
+    await until(() => screen.shown?.callId === call.id, 'her own call on the screen', 10_000);
+    await looks(4);
+    expect(await counted('screen')).toBe(before + 1);
+    await other.hangup();
+    await caller.hangup();
+  });
+
+  it('shows a call of which the desk says that the agent does not have it', async () => {
+    const { caller, call } = await talking();
+    const snapshot = desk().snapshot.bind(desk());
+    desk().snapshot = async () => ({ ...(await snapshot()), seats: (await snapshot()).seats.map((seat) => ({ ...seat, callId: 'another', callNode: 'another' })) });
+    const before = await counted('screen');
+    try {
+      await looks(4);
+    } finally {
+      desk().snapshot = snapshot;
+    }
+    expect(await counted('screen')).toBe(before + 1);
+    // The desk says that she has it after all.
+    await until(() => screen.shown?.callId === call.id, 'her call on the screen', 10_000);
+    await caller.hangup();
+  });
+
+  it('gives an agent’s seat to a call that has no agent', async () => {
+    const caller = await raw();
+    const call = await newest();
+    expect(await desk().occupy('anna', call.id)).toBe(true);
+    await isFound('seat');
+    await until(async () => (await desk().seatOf('anna'))?.callId === undefined, 'the seat to be free', 5_000);
+    expect(caller.ended).toBe(false);
+    await caller.hangup();
+  });
+
+  it.skipIf(realEngines)('leaves a caller who never acknowledged in the line, when nobody hears that the SIP server has ended it', async () => {
+    const { caller, call } = await talking();
+    const ghost = await raw(false);
+    const its = await newest(call);
+    await ghost.press('0#');
+    await until(() => desk().waiting === 1, 'the ghost in the line', 10_000);
+    const { dialog } = its.leg!;
+    (dialog as unknown as { handle: () => void }).handle = () => undefined;
+    inside.engines!.endDialog((dialog as OwnedDialog).id);
+    await until(() => ghost.ended, 'BYE', 10_000);
+    expect(its.stateName).toBe('waiting');
+    await isFound('serverDialog');
+    await its.finished;
+    expect(desk().waiting).toBe(0);
+    expect(call.stateName).toBe('connected');
+    await caller.hangup();
+  });
+
+  it('leaves a call without any leg: it ends, and so does its caller’s endpoint, and then the dialog', async () => {
+    const { caller, call } = await talking();
+    call.leg = undefined;
+    const endpoints = await counted('endpoint');
+    await isFound('call');
+    expect(await counted('endpoint')).toBe(endpoints + 1);
+    await call.finished;
+    expect(call.state.reason).toBe('internalError');
+    await isFound('dialog');
+    await until(() => caller.ended, 'BYE', 10_000);
+  });
+
+  it('keeps a call from ending, or from beginning', async () => {
+    const { caller, call } = await talking();
+    const times = call as unknown as { beganAt: number; endedAt: number };
+    const { feedback } = call.incoming.tenant;
+    const forget = feedback.forget.bind(feedback);
+    feedback.forget = () => {
+      throw new Error('a fault of the test');
+    };
+    await caller.hangup();
+    feedback.forget = forget;
+    await until(() => call.stateName === 'ended', 'the end', 5_000);
+    await looks(3);
+    expect(gateway.gateway.calls).toBe(1);
+    times.endedAt -= 61_000;
+    await isFound('call');
+    await until(() => gateway.gateway.calls === 0, 'the register to be empty', 5_000);
+
+    // A media server that never says anything about a new endpoint.
+    const { pool: its } = inside.nodes[0]!;
+    const create = its.createEndpoint.bind(its);
+    its.createEndpoint = () => new Promise(() => undefined);
+    const socket = guests.add(await RawSocket.open(gateway.sip));
+    const invite = socket.request('INVITE', `sip:${dialled}@${gateway.sip.host}`, {}, offer(socket.port));
+    socket.send(invite);
+    const arriving = await newest();
+    its.createEndpoint = create;
+    await looks(3);
+    (arriving as unknown as typeof times).beganAt -= 61_000;
+    await isFound('call');
+    expect(status(await socket.finalFor(invite))).toBe(503);
+    await arriving.finished;
+  });
+});
+
 it('twenty calls that end at any moment leave nothing alone', async () => {
   const before = await Promise.all((['dialog', 'serverDialog', 'endpoint', 'channel', 'call', 'place', 'seat', 'screen'] as const).map(counted));
   let over = false;
@@ -193,7 +310,7 @@ it('twenty calls that end at any moment leave nothing alone', async () => {
     }
   })();
   for (let i = 0; i < 20; i += 1) {
-    const caller = await RawCall.make(guests.add(await RawSocket.open(gateway.sip)), guests.add(await RawSocket.open(gateway.sip)), dialled);
+    const caller = await raw();
     if (i % 3) await caller.press('0#');
     await new Promise((resolve) => setTimeout(resolve, (i * 137) % 900));
     await caller.hangup();
