@@ -49,7 +49,7 @@ export interface Bridge {
    */
   toAnchored(): Promise<void>;
   /** Says until when the agent's side is needed (`MediaEndpoint.hold`). */
-  hold(isNeeded: () => boolean): void;
+  hold(isNeeded: () => boolean, callId: string): void;
   /** Frees what the bridge made for the agent's side. Idempotent. */
   close(): Promise<void>;
 }
@@ -140,8 +140,8 @@ export class AnchoredBridge implements Bridge {
     return Promise.resolve();
   }
 
-  hold(isNeeded: () => boolean): void {
-    this.agentEndpoint.hold(isNeeded);
+  hold(isNeeded: () => boolean, callId: string): void {
+    this.agentEndpoint.hold(isNeeded, callId);
   }
 
   close(): Promise<void> {
@@ -166,7 +166,7 @@ export class ReleasedBridge implements Bridge {
   private callerMoved = false;
   private meeting: Promise<void> | undefined;
   private anchoring: Promise<void> | undefined;
-  private isNeeded: (() => boolean) | undefined;
+  private held: Parameters<Bridge['hold']> | undefined;
   private readonly closing = new AbortController();
 
   /**
@@ -250,7 +250,7 @@ export class ReleasedBridge implements Bridge {
     const { signal } = this.closing;
     const fallback = await AnchoredBridge.make(this.caller, this.pool, this.source, this.holdMusic);
     this.fallback = fallback;
-    if (this.isNeeded) fallback.hold(this.isNeeded);
+    if (this.held) fallback.hold(...this.held);
     if (signal.aborted) {
       await fallback.close();
       throw gaveUp();
@@ -318,8 +318,8 @@ export class ReleasedBridge implements Bridge {
     }
   }
 
-  hold(isNeeded: () => boolean): void {
-    this.isNeeded = isNeeded;
+  hold(...held: Parameters<Bridge['hold']>): void {
+    this.held = held;
   }
 
   async close(): Promise<void> {

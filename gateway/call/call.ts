@@ -679,7 +679,7 @@ export class Call implements LiveCall, HandedOverCall {
   }
 
   private watchCaller(leg: CallerLeg): void {
-    holdDialog(leg.dialog, () => !this.isFinished);
+    holdDialog(leg.dialog, () => !this.isFinished, () => this.id);
     whenEnded(leg.dialog, () => {
       if (this.leg === leg) this.handle({ type: 'callerHungUp' });
     });
@@ -689,7 +689,7 @@ export class Call implements LiveCall, HandedOverCall {
     const { leg } = this;
     if (!leg) return;
     const { endpoint } = leg;
-    endpoint.hold(() => !this.isFinished && this.leg === leg && leg.endpoint === endpoint);
+    endpoint.hold(() => !this.isFinished && this.leg === leg && leg.endpoint === endpoint, this.id);
     endpoint.gone.addEventListener('abort', () => {
       if (this.leg === leg && leg.endpoint === endpoint) this.onEndpointGone();
     }, { once: true });

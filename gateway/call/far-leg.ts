@@ -20,6 +20,8 @@ export interface FarLegRooms {
   readonly pool: MediaPool;
   readonly caller: CallerLeg;
   readonly log: Logger;
+  /** Of the call that this leg is of. */
+  readonly callId: string;
   /** Nothing is left of the call that this leg is of. */
   isOver(): boolean;
 }
@@ -104,7 +106,7 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
       throw new RingError('cancelled');
     }
     this.bridge = bridge;
-    bridge.hold(() => this.bridge === bridge && !this.ended && !this.rooms.isOver());
+    bridge.hold(() => this.bridge === bridge && !this.ended && !this.rooms.isOver(), this.rooms.callId);
     if (bridge instanceof AnchoredBridge) {
       bridge.gone.addEventListener('abort', () => {
         if (this.joined && !this.ended) this.emit('mediaLost');
@@ -117,7 +119,7 @@ export class FarLeg extends EventEmitter<FarLegEvents> {
       throw new RingError('cancelled');
     }
     this.answered = dialog;
-    holdDialog(dialog, () => !this.ended && !this.rooms.isOver());
+    holdDialog(dialog, () => !this.ended && !this.rooms.isOver(), () => this.rooms.callId);
     answerOffers(dialog, (offer) => bridge.answerFromAgent(offer), log, {
       told: (message) => this.hearParty(message),
       repeated: (offer) => void (bridge instanceof AnchoredBridge && bridge.lookAgain(offer)),

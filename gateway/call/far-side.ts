@@ -531,7 +531,7 @@ export class FarSide {
   makeLeg(target: FarLegTarget): FarLeg {
     const { call } = this;
     const { srf, pool } = call.incoming;
-    const far = new FarLeg({ srf, pool, caller: call.leg!, log: call.log, isOver: () => call.isFinished }, { source: this.mediaSourceAt(target.uri), ...target, ...this.holdMusicAt(target.uri) });
+    const far = new FarLeg({ srf, pool, caller: call.leg!, log: call.log, callId: call.id, isOver: () => call.isFinished }, { source: this.mediaSourceAt(target.uri), ...target, ...this.holdMusicAt(target.uri) });
     far.on('hungUp', () => this.onHungUp(far));
     far.on('mediaLost', () => {
       if (this.far === far) call.handle({ type: 'mediaLost' });

@@ -53,6 +53,8 @@ export class MediaEndpoint {
   private isGuest = false;
   private isLookingAgain = false;
   private wanted: (() => boolean) | undefined;
+  /** The call whose it is, once that has been said. */
+  callId: string | undefined;
 
   /**
    * @param endpoint a ready fsmrf endpoint, owned from here on
@@ -69,7 +71,7 @@ export class MediaEndpoint {
     endpoint.once('destroy', (event?: { reason?: string }) => this.markGone(event?.reason ?? 'connection ended'));
     // A BYE of the media server may be all that is heard of an endpoint whose socket closed first.
     endpoint.dialog?.once('destroy', () => this.markGone('media server hung up'));
-    if (endpoint.dialog) holdDialog(endpoint.dialog, () => !this.gone.aborted);
+    if (endpoint.dialog) holdDialog(endpoint.dialog, () => !this.gone.aborted, () => this.callId);
     if (linkGone.aborted) onLinkGone();
   }
 
@@ -300,8 +302,9 @@ export class MediaEndpoint {
    * Says what it is for, so that it can be found when nothing wants it any more (gateway/watchman).
    * @param isNeeded false from the moment on in which it ought to be gone
    */
-  hold(isNeeded: () => boolean): void {
+  hold(isNeeded: () => boolean, callId: string): void {
     this.wanted = isNeeded;
+    this.callId = callId;
   }
 
   /** Whoever had it is over, and has not ended it. */

@@ -35,11 +35,12 @@ type Handler = (req: Req, res: Srf.SrfResponse, next: Next) => void;
 /**
  * Says what a dialog is for, so that it can be found when nothing wants it any more (gateway/watchman).
  * @param isNeeded false from the moment on in which it ought to be over
+ * @param callId the call whose it is
  */
-export function holdDialog(dialog: Srf.Dialog, isNeeded: () => boolean): void {
+export function holdDialog(dialog: Srf.Dialog, isNeeded: () => boolean, callId: () => string | undefined): void {
   // Dialogs of other SIP libraries in tests have no such owner.
   const { srf } = dialog as unknown as { srf?: unknown };
-  if (srf instanceof GuardedSrf) srf.owners.hold(dialog as OwnedDialog, isNeeded);
+  if (srf instanceof GuardedSrf) srf.owners.hold(dialog as OwnedDialog, isNeeded, callId);
 }
 
 /** Whether a dialog lives as far as anybody here knows. */

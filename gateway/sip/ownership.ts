@@ -27,6 +27,8 @@ interface Owned {
   readonly since: number;
   /** Whether something here wants it still; undefined as long as nobody has said what it is for. */
   isNeeded?: () => boolean;
+  /** The call whose it is. */
+  callId?: () => string | undefined;
   /** When its BYE was sent, by the process's clock. */
   leftAt?: number;
 }
@@ -73,9 +75,14 @@ export class DialogOwners {
   }
 
   /** Says what a dialog is for. @param isNeeded false from the moment on in which it ought to be over */
-  hold(dialog: OwnedDialog, isNeeded: () => boolean): void {
+  hold(dialog: OwnedDialog, isNeeded: () => boolean, callId?: () => string | undefined): void {
     const owned = this.dialogs.get(dialog.id);
-    if (owned?.dialog === dialog) owned.isNeeded = isNeeded;
+    if (owned?.dialog === dialog) Object.assign(owned, { isNeeded, callId });
+  }
+
+  /** The call whose dialog lives by this id, where somebody has said so. */
+  callOf(id: string): string | undefined {
+    return this.dialogs.get(id)?.callId?.();
   }
 
   /** Its BYE is on its way. */

@@ -37,7 +37,7 @@ export function bordersOf(watched: Watched): Border[] {
   return [
     {
       kind: 'dialog',
-      look: () => nodes.flatMap(({ srf: { owners } }) => [...owners.strays()].map((dialog): Stray => ({ id: dialog.id, end: () => void dialog.destroy(undefined, () => undefined) }))),
+      look: () => nodes.flatMap(({ srf: { owners } }) => [...owners.strays()].map((dialog): Stray => ({ id: dialog.id, ...ofCall(owners.callOf(dialog.id)), end: () => void dialog.destroy(undefined, () => undefined) }))),
     },
     {
       kind: 'serverDialog',
@@ -48,15 +48,15 @@ export function bordersOf(watched: Watched): Border[] {
         const known = new Set(nodes.flatMap(({ srf }) => [...srf.owners.ids()]));
         return [
           ...[...theirs].filter((id) => !known.has(id)).map((id): Stray => ({ id, end: () => sipEngine.endDialog(id) })),
-          ...ours.filter(({ dialog }) => !theirs.has(dialog.id)).map(({ srf, dialog }): Stray => ({ id: dialog.id, end: () => srf.lose(dialog) })),
+          ...ours.filter(({ dialog }) => !theirs.has(dialog.id)).map(({ srf, dialog }): Stray => ({ id: dialog.id, ...ofCall(srf.owners.callOf(dialog.id)), end: () => srf.lose(dialog) })),
         ];
       },
     },
     {
       kind: 'endpoint',
       look: async () => [
-        ...(await Promise.all(nodes.map(({ pool }) => pool.lostEndpoints()))).flat().map((endpoint): Stray => ({ id: endpoint.uuid, end: () => endpoint.lose() })),
-        ...nodes.flatMap(({ pool }) => [...pool.forgottenEndpoints()]).map((endpoint): Stray => ({ id: endpoint.uuid, end: () => void endpoint.destroy() })),
+        ...(await Promise.all(nodes.map(({ pool }) => pool.lostEndpoints()))).flat().map((endpoint): Stray => ({ id: endpoint.uuid, ...ofCall(endpoint.callId), end: () => endpoint.lose() })),
+        ...nodes.flatMap(({ pool }) => [...pool.forgottenEndpoints()]).map((endpoint): Stray => ({ id: endpoint.uuid, ...ofCall(endpoint.callId), end: () => void endpoint.destroy() })),
       ],
     },
     {
@@ -108,3 +108,5 @@ export function bordersOf(watched: Watched): Border[] {
     },
   ];
 }
+
+const ofCall = (callId: string | undefined): Pick<Stray, 'callId'> => (callId === undefined ? {} : { callId });

@@ -106,6 +106,7 @@ describe('a fault leaves', () => {
     owners().owners.hold(call.leg!.dialog as OwnedDialog, () => false);
     await isFound('dialog');
     await until(() => caller.ended, 'BYE', 10_000);
+    expect(errors.at(-1)).not.toMatch(/0612345678/);
     // The call was not told either.
     await isFound('call');
   });
@@ -263,6 +264,8 @@ describe('a fault', () => {
     expect(call.state.reason).toBe('internalError');
     await isFound('dialog');
     await until(() => caller.ended, 'BYE', 10_000);
+    // Each is said to be this call's.
+    expect(errors.map((line) => (JSON.parse(line) as { callId: string }).callId)).toEqual([call.id, call.id, call.id]);
   });
 
   it('keeps a call from ending, or from beginning', async () => {
