@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { until } from '../../peers/wait.js';
 import { SipMessage, SipStack, type ServerTransaction } from '../../../gateway/engines/sip-stack/index.js';
 
 const FAST = { t1Ms: 20, t2Ms: 160, t4Ms: 200 };
@@ -64,8 +65,9 @@ describe.each(['udp', 'tcp'] as const)('transactions over %s', (transport) => {
         },
       });
     });
-    await sleep(100);
-    expect(provisional).toEqual([100, 180]);
+    await until(() => acks.length > 0, 'the ACK');
+    // A machine that is slow beside these timers sends the INVITE again, and hears the same again.
+    expect([...new Set(provisional)]).toEqual([100, 180]);
     expect(acks[0]).toBe(true);
     expect(acks.slice(1).every((first) => !first)).toBe(true);
   });
